@@ -1,0 +1,24 @@
+// Everything needle knows about compilers, and the only file that asks which one is at work.
+#pragma once
+
+#if defined(__FAST_MATH__)
+#error "needle: -ffast-math breaks its polynomials and its infinities; build without it (-O2 or -O3 is enough)"
+#endif
+
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "needle needs C++20: pass -std=c++20, or link to the CMake target needle::needle"
+#endif
+
+/// A function that is part of whatever loop or kernel calls it, on the host and on a GPU.
+#if defined(__CUDACC__)
+#define NEEDLE_FN __host__ __device__ __attribute__((always_inline)) inline
+#else
+#define NEEDLE_FN __attribute__((always_inline)) inline
+#endif
+
+/// 1 where the x86 kernels (AVX2, AVX-512) are compiled; they are chosen at run time.
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define NEEDLE_X86 1
+#else
+#define NEEDLE_X86 0
+#endif
