@@ -1,0 +1,50 @@
+// Which vector instructions this processor has, asked once at run time: a plain -O2 build is the fast build.
+//
+// A kernel body is an always-inlined template of plain loops with fixed trip counts. It is instantiated
+// in three thin functions that differ only in their target attribute; the compiler vectorises each for
+// its own instruction set, because inlining comes before vectorisation.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+
+#include "needle/core/config.hpp"
+
+#if NEEDLE_X86
+#define NEEDLE_AVX2 __attribute__((target("avx2,fma")))
+#define NEEDLE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")))
+#else
+#define NEEDLE_AVX2
+#define NEEDLE_AVX512
+#endif
+
+namespace needle::cpu {
+
+/// The instruction sets kernels are compiled for; on other machines than x86-64 there is only `baseline`.
+enum class Isa { baseline, avx2, avx512 };
+
+/// The widest set this processor has; the environment variable NEEDLE_ISA=baseline|avx2|avx512 lowers it.
+inline Isa isa() {
+  static const Isa chosen = [] {
+#if NEEDLE_X86
+    Isa best = Isa::baseline;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      best = Isa::avx2;
+      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
+        best = Isa::avx512;
+      }
+    }
+    if (const char* wish = std::getenv("NEEDLE_ISA")) {
+      if (std::strcmp(wish, "baseline") == 0) return Isa::baseline;
+      if (std::strcmp(wish, "avx2") == 0 && best == Isa::avx512) return Isa::avx2;
+    }
+    return best;
+#else
+    return Isa::baseline;
+#endif
+  }();
+  return chosen;
+}
+
+}  // namespace needle::cpu
