@@ -1,0 +1,34 @@
+# What needle adds to a project, whether it is part of the build or found by find_package:
+#
+#   needle_executable(name file.cpp ...)
+#
+# An executable linked to needle. With NEEDLE_CUDA=ON its sources are compiled as CUDA, and the same
+# program then has Tensor<Cuda>.
+
+if(NEEDLE_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    message(FATAL_ERROR "NEEDLE_CUDA=ON: no CUDA compiler was found; "
+                        "put nvcc on the PATH or set CMAKE_CUDA_COMPILER.")
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
+  enable_language(CUDA)
+endif()
+
+if(NOT CMAKE_CONFIGURATION_TYPES AND NOT CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
+  message(WARNING "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}': needle's kernels need optimisation, "
+                  "and will be many times slower than in a Release build.")
+endif()
+
+function(needle_executable name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE needle::needle)
+  if(NEEDLE_CUDA)
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CUDA)
+    set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+  endif()
+endfunction()

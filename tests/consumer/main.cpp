@@ -1,0 +1,4 @@
+#include <cstdio>
+#include <needle/needle.hpp>
+
+int main() { std::printf("needle %s\n", NEEDLE_VERSION); }

@@ -1,0 +1,3 @@
+// flags: -ffast-math
+// message: needle: -ffast-math breaks its polynomials
+#include <needle/needle.hpp>
