@@ -1,5 +1,5 @@
 # Finds Catch2, version 3 or 2: on the system; or from the Debian archive, unpacked into the build
-# tree, which needs no root; or from GitHub. Sets catch2_library, the target to link to.
+# tree, which needs no root; or from GitHub.
 
 set(catch2_dir ${PROJECT_BINARY_DIR}/catch2)
 
@@ -18,12 +18,15 @@ function(unpack_debian_catch2)
     return()
   endif()
   file(MAKE_DIRECTORY ${catch2_dir})
-  execute_process(COMMAND ${APT_GET} download catch2
-                  WORKING_DIRECTORY ${catch2_dir} OUTPUT_QUIET ERROR_QUIET)
-  file(GLOB package ${catch2_dir}/catch2_*.deb)
-  if(package)
-    execute_process(COMMAND ${DPKG} -x ${package} ${catch2_dir})
-  endif()
+  foreach(package libcatch2-dev catch2)  # its name since Debian 13, and before
+    execute_process(COMMAND ${APT_GET} download ${package}
+                    WORKING_DIRECTORY ${catch2_dir} OUTPUT_QUIET ERROR_QUIET)
+    file(GLOB file ${catch2_dir}/${package}_*.deb)
+    if(file)
+      execute_process(COMMAND ${DPKG} -x ${file} ${catch2_dir})
+      return()
+    endif()
+  endforeach()
 endfunction()
 
 function(fetch_catch2)
@@ -40,14 +43,9 @@ if(NOT Catch2_FOUND)
   unpack_debian_catch2()
   find_catch2()
 endif()
-if(NOT Catch2_FOUND)
-  fetch_catch2()
-endif()
-message(STATUS "Catch2 ${Catch2_VERSION}: ${Catch2_DIR}${catch2_SOURCE_DIR}")
-
-# Version 2 is one header, whose main function catch_main.cpp compiles.
-if(Catch2_VERSION AND Catch2_VERSION VERSION_LESS 3)
-  set(catch2_library Catch2::Catch2)
+if(Catch2_FOUND)
+  message(STATUS "Catch2 ${Catch2_VERSION}: ${Catch2_DIR}")
 else()
-  set(catch2_library Catch2::Catch2WithMain)
+  message(STATUS "Catch2: from GitHub")
+  fetch_catch2()
 endif()
