@@ -1,0 +1,201 @@
+// The matrix product of the CPU: blocked for the caches, shared over cores, any strides.
+//
+// Policy. k is cut into blocks of about 256: a two-vector strip of B (16 KB with AVX2) then stays
+// in L1 while every tile of a row block passes over it. Rows and columns are cut into super-blocks
+// whose packed copies take at most 1.5 MB each. Within one, a first parallel region packs, and a
+// second multiplies, one chunk being about 96 rows of A (100 KB packed: L2) by 256 columns of B.
+// All cuts are even (ceil(size / limit) parts, sizes differing by one) and follow from shapes.
+//
+// A small product reads its operands where they lie: A whenever it is used by few column strips,
+// B when its rows are contiguous and few tiles share a strip. Only a last, partial strip is packed,
+// padded with zeros; its tiles go to a small buffer and only what belongs to C is copied out.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "needle/cpu/gemm_kernel.hpp"
+#include "needle/cpu/gemm_pack.hpp"
+#include "needle/cpu/isa.hpp"
+#include "needle/cpu/threads.hpp"
+
+namespace needle::cpu {
+
+/// A range cut evenly into parts of at most `limit`: part i begins at `begin(i)`.
+struct GemmCut {
+  int64_t size, parts;
+  GemmCut(int64_t size, int64_t limit) : size(size), parts((size + limit - 1) / limit) {}
+  int64_t begin(int64_t i) const { return i * size / parts; }
+};
+
+/// One super-block: C (rows x columns) = or += A (rows x depth) B (depth x columns).
+struct GemmBlock {
+  const GemmKernel& kernel;
+  int64_t rows, columns, depth;
+  GemmOperand a, b;
+  bool a_packed, b_packed;
+  float *a_room, *b_room;
+  float* c;
+  int64_t c_row;
+  bool add;
+
+  /// Multiply-adds from which a product is shared between threads.
+  static constexpr int64_t worth_sharing = 256 * 1024;
+
+  int64_t strip() const { return 2 * kernel.lanes; }
+  int64_t strips() const { return (columns + strip() - 1) / strip(); }
+  GemmCut tiles() const { return {rows, kernel.rows}; }
+
+  /// The width of strip j: two vectors, or one where the last columns fit in one.
+  int64_t width(int64_t j) const {
+    return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
+  }
+
+  void pack_a(int64_t tile) const {
+    const int64_t i = tiles().begin(tile), height = tiles().begin(tile + 1) - i;
+    gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
+  }
+
+  void pack_b(int64_t j) const {
+    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
+    if (!b_packed && wide == width(j)) return;
+    gemm_pack({b.data + first * b.lane, b.lane, b.depth}, wide, depth, width(j),
+              b_room + first * depth);
+  }
+
+  /// Multiplies tiles [i0, i1) with strip j.
+  void multiply(int64_t i0, int64_t i1, int64_t j) const {
+    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
+    const bool whole = wide == width(j), in_place = !b_packed && whole;
+    const float* b_data = in_place ? b.data + first : b_room + first * depth;
+    const int64_t b_row = in_place ? b.depth : width(j);
+    const GemmTile* tile = width(j) == strip() ? kernel.two : kernel.one;
+    const GemmCut cut = tiles();
+    for (int64_t t = i0; t < i1; ++t) {
+      const int64_t i = cut.begin(t), height = cut.begin(t + 1) - i;
+      const float* a_data = a_packed ? a_room + i * depth : a.data + i * a.lane;
+      const int64_t a_row = a_packed ? 1 : a.lane, a_col = a_packed ? height : a.depth;
+      float* to = c + i * c_row + first;
+      if (whole) {
+        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, to, c_row, add);
+      } else {
+        alignas(64) float edge[14 * 32];
+        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, strip(), false);
+        for (int64_t r = 0; r < height; ++r) {
+          float* out = to + r * c_row;
+          const float* in = edge + r * strip();
+          for (int64_t x = 0; x < wide; ++x) out[x] = add ? in[x] + out[x] : in[x];
+        }
+      }
+    }
+  }
+
+  /// Packs what is to be packed, then multiplies, both in chunks fixed by the shape.
+  void run() const {
+    const GemmCut cut = tiles();
+    const bool alone = rows * columns * depth < worth_sharing;
+    const int64_t a_each = (std::max)(int64_t{1}, 32768 / (kernel.rows * depth));
+    const int64_t b_each = (std::max)(int64_t{1}, 32768 / (strip() * depth));
+    const GemmCut a_parts(a_packed ? cut.parts : 0, a_each), b_parts(strips(), b_each);
+    const auto pack = [&](int64_t chunk) {
+      if (chunk < a_parts.parts) {
+        for (int64_t t = a_parts.begin(chunk); t < a_parts.begin(chunk + 1); ++t) pack_a(t);
+      } else {
+        chunk -= a_parts.parts;
+        for (int64_t j = b_parts.begin(chunk); j < b_parts.begin(chunk + 1); ++j) pack_b(j);
+      }
+    };
+    const GemmCut down(cut.parts, (std::max)(1, 96 / kernel.rows)), across(strips(), 16);
+    const auto product = [&](int64_t chunk) {
+      const int64_t x = chunk % across.parts, y = chunk / across.parts;
+      for (int64_t j = across.begin(x); j < across.begin(x + 1); ++j) {
+        multiply(down.begin(y), down.begin(y + 1), j);
+      }
+    };
+    const int64_t packs = a_parts.parts + b_parts.parts, products = down.parts * across.parts;
+    if (alone) {
+      for (int64_t i = 0; i < packs; ++i) pack(i);
+      for (int64_t i = 0; i < products; ++i) product(i);
+    } else {
+      parallel_for(packs, pack);
+      parallel_for(products, product);
+    }
+  }
+};
+
+/// C (m x n, rows `c_row` apart) = A (m x k) B (k x n) with any strides of A and B; C is
+/// overwritten.
+///
+/// An element's k products are added in the same order for any number of threads and any tile.
+inline void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_col,
+                 const float* b, int64_t b_row, int64_t b_col, float* c, int64_t c_row,
+                 Isa with = isa()) {
+  if (m <= 0 || n <= 0) return;
+  if (k <= 0) {
+    for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_row, n, 0.0f);
+    return;
+  }
+  const GemmKernel& kernel = gemm_kernel(with);
+  const GemmCut down(m, 1536), across(n, 1536), deep(k, 256);
+  const bool a_packed = n > 192;
+  const bool b_packed = b_col != 1 || m > 128;
+  const int64_t most = (k + deep.parts - 1) / deep.parts;
+  const int64_t most_rows = (std::min)(m, int64_t{1536}),
+                most_columns = (std::min)(n, int64_t{1536});
+  const int64_t a_size = a_packed ? (most_rows * most + 15) / 16 * 16 : 0;
+  float* room = gemm_scratch().get(a_size + (most_columns + 2 * kernel.lanes) * most);
+  for (int64_t x = 0; x < across.parts; ++x) {
+    const int64_t j = across.begin(x), columns = across.begin(x + 1) - j;
+    for (int64_t z = 0; z < deep.parts; ++z) {
+      const int64_t p = deep.begin(z), depth = deep.begin(z + 1) - p;
+      for (int64_t y = 0; y < down.parts; ++y) {
+        const int64_t i = down.begin(y), rows = down.begin(y + 1) - i;
+        GemmBlock{kernel,
+                  rows,
+                  columns,
+                  depth,
+                  {a + i * a_row + p * a_col, a_row, a_col},
+                  {b + p * b_row + j * b_col, b_col, b_row},
+                  a_packed,
+                  b_packed,
+                  room,
+                  room + a_size,
+                  c + i * c_row + j,
+                  c_row,
+                  z > 0}
+            .run();
+      }
+    }
+  }
+}
+
+/// Where one product of a batch lies, in elements from the pointers given.
+struct GemmOffsets {
+  int64_t a, b, c;
+};
+
+/// `batch` products of one shape; `at(i)` gives the offsets of product i as `GemmOffsets`.
+///
+/// Offsets of A and B may repeat (broadcasting); those of C must not make results overlap.
+template <class At>
+void gemm_batch(int64_t batch, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row,
+                int64_t a_col, const float* b, int64_t b_row, int64_t b_col, float* c,
+                int64_t c_row, const At& at, Isa with = isa()) {
+  const auto one = [&](int64_t i) {
+    const GemmOffsets o = at(i);
+    gemm(m, n, k, a + o.a, a_row, a_col, b + o.b, b_row, b_col, c + o.c, c_row, with);
+  };
+  const int64_t work = (std::max)(int64_t{1}, m * n * k);
+  if (work >= GemmBlock::worth_sharing && batch < 2 * num_threads()) {
+    for (int64_t i = 0; i < batch; ++i) one(i);
+    return;
+  }
+  const int64_t each = (std::max)(int64_t{1}, GemmBlock::worth_sharing / 2 / work);
+  const GemmCut groups((std::max)(batch, int64_t{0}), each);
+  parallel_for(groups.parts, [&](int64_t group) {
+    for (int64_t i = groups.begin(group); i < groups.begin(group + 1); ++i) one(i);
+  });
+}
+
+}  // namespace needle::cpu

@@ -1,0 +1,222 @@
+// The pool of threads behind `parallel_for`.
+//
+// Policy. The caller always works too, so a pool of n threads has n - 1 workers. Chunks are handed
+// out by one atomic counter; what a chunk is must follow from shapes alone, never from the number
+// of threads, and then results do not depend on who ran what. A training step is a row of short
+// kernels, so a worker that ran dry spins for about 30 microseconds before it sleeps: long enough
+// to catch the next kernel, too short to burn a core between steps. A region never waits for a
+// worker that is still asleep: it closes when the chunks are gone and waits only for those who had
+// joined.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+#include "needle/core/config.hpp"
+#include "needle/core/error.hpp"
+
+namespace needle::cpu {
+
+/// One pause of a spinning thread: lets the sibling thread run and saves power.
+inline void spin_pause() {
+#if NEEDLE_X86
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+/// Waits by spinning until `ready()` or about `microseconds` have passed; returns the last answer.
+template <class F>
+bool spin_until(int microseconds, const F& ready) {
+  using clock = std::chrono::steady_clock;
+  const auto deadline = clock::now() + std::chrono::microseconds(microseconds);
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (ready()) return true;
+      spin_pause();
+    }
+  } while (clock::now() < deadline);
+  return ready();
+}
+
+/// Whether this thread is inside a parallel region, so that a nested one must run inline.
+inline bool& in_parallel_region() {
+  static thread_local bool inside = false;
+  return inside;
+}
+
+/// The processors this process may run on; NEEDLE_NUM_THREADS overrides it.
+inline int default_num_threads() {
+  if (const char* wish = std::getenv("NEEDLE_NUM_THREADS")) {
+    char* end = nullptr;
+    const long n = std::strtol(wish, &end, 10);
+    if (end == wish || *end != '\0' || n < 1 || n > 4096) {
+      fail("NEEDLE_NUM_THREADS is '", wish, "', expected a whole number from 1 to 4096");
+    }
+    return static_cast<int>(n);
+  }
+#if defined(__linux__) && defined(CPU_COUNT)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+  const unsigned n = std::thread::hardware_concurrency();
+  return n > 0 ? static_cast<int>(n) : 1;
+}
+
+/// The workers and the one region they may be working on; `parallel_for` is the way to use it.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads) : threads_(threads) {}
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() { stop(); }
+
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+
+  void resize(int threads) {
+    std::lock_guard<std::mutex> lock(owner_);
+    if (threads == this->threads()) return;
+    stop();
+    threads_.store(threads, std::memory_order_relaxed);
+  }
+
+  /// Runs the region with the workers' help, or returns false at once when the pool is busy.
+  bool run(int64_t chunks, void (*call)(void*, int64_t), void* body) {
+    std::unique_lock<std::mutex> lock(owner_, std::try_to_lock);
+    if (!lock.owns_lock()) return false;
+    if (workers_.empty()) start();
+    chunks_ = chunks;
+    call_ = call;
+    body_ = body;
+    next_.store(0, std::memory_order_relaxed);
+    region_.fetch_add(1);  // odd: open
+    if (chunks - 1 < static_cast<int64_t>(workers_.size())) {
+      for (int64_t i = 1; i < chunks; ++i) region_.notify_one();
+    } else {
+      region_.notify_all();
+    }
+    work();
+    region_.fetch_add(1);  // even: closed; who has not joined by now will not
+    if (!spin_until(50, [&] { return joined_.load() == 0; })) {
+      while (const uint32_t now = joined_.load()) joined_.wait(now);
+    }
+    failed_.store(false, std::memory_order_relaxed);
+    if (std::exception_ptr error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
+    return true;
+  }
+
+ private:
+  void start() {
+    stopping_.store(false);
+    try {
+      for (int i = 1; i < threads(); ++i) {
+        workers_.emplace_back([this] {
+          in_parallel_region() = true;
+          serve();
+        });
+      }
+    } catch (const std::system_error&) {
+      // The system gives no more threads: work with those there are.
+    }
+  }
+
+  void stop() {
+    stopping_.store(true);
+    region_.fetch_add(2);
+    region_.notify_all();
+    for (std::thread& worker : workers_) {
+      // A worker that itself called exit() cannot wait for itself.
+      if (worker.get_id() == std::this_thread::get_id()) {
+        worker.detach();
+      } else {
+        worker.join();
+      }
+    }
+    workers_.clear();
+  }
+
+  void serve() {
+    uint32_t seen = 0;
+    const auto changed = [&] { return region_.load() != seen; };
+    while (true) {
+      if (!spin_until(30, changed)) region_.wait(seen);
+      if (stopping_.load()) return;
+      const uint32_t now = region_.load();
+      if (now == seen) continue;
+      seen = now;
+      if (now % 2 == 0) continue;
+      // Join first, look again second: either the owner sees this worker or the worker sees the
+      // region closed. All four operations are sequentially consistent.
+      joined_.fetch_add(1);
+      seen = region_.load();
+      if (seen % 2 == 1) work();
+      if (joined_.fetch_sub(1) == 1) joined_.notify_one();
+    }
+  }
+
+  void work() {
+    try {
+      for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) {
+        call_(body_, i);
+      }
+    } catch (...) {
+      next_.store(chunks_, std::memory_order_relaxed);
+      if (!failed_.exchange(true)) error_ = std::current_exception();
+    }
+  }
+
+  std::mutex owner_;
+  std::atomic<int> threads_;
+  std::vector<std::thread> workers_;
+  std::atomic<bool> stopping_{false}, failed_{false};
+  std::exception_ptr error_;
+  int64_t chunks_ = 0;
+  void (*call_)(void*, int64_t) = nullptr;
+  void* body_ = nullptr;
+  alignas(64) std::atomic<uint32_t> region_{0};  // odd while a region is open
+  alignas(64) std::atomic<uint32_t> joined_{0};
+  alignas(64) std::atomic<int64_t> next_{0};
+};
+
+/// The pool, or null after static destruction has ended it.
+inline std::atomic<ThreadPool*>& thread_pool_slot() {
+  static std::atomic<ThreadPool*> slot{nullptr};
+  return slot;
+}
+
+/// The pool of this process. A forked child gets a new one, because threads do not survive a fork.
+inline ThreadPool* thread_pool() {
+  struct Owner {
+    Owner() {
+      thread_pool_slot().store(new ThreadPool(default_num_threads()));
+#if defined(__unix__) || defined(__APPLE__)
+      pthread_atfork(nullptr, nullptr, [] {
+        if (ThreadPool* parents = thread_pool_slot().load()) {
+          thread_pool_slot().store(new ThreadPool(parents->threads()));
+        }
+      });
+#endif
+    }
+    ~Owner() { delete thread_pool_slot().exchange(nullptr); }
+  };
+  static Owner owner;
+  return thread_pool_slot().load(std::memory_order_relaxed);
+}
+
+}  // namespace needle::cpu

@@ -1,0 +1,52 @@
+// `parallel_for` over numbered chunks, and how many threads share them.
+//
+// Policy. What a chunk is must follow from shapes alone, never from the number of threads: then
+// results do not depend on who ran what. A nested region, a region met while another thread owns
+// the pool, one chunk, or one thread: all of these run on their caller and never touch the pool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+#include "needle/core/error.hpp"
+#include "needle/cpu/thread_pool.hpp"
+
+namespace needle {
+
+/// The number of threads a parallel region may use, its caller included.
+inline int num_threads() {
+  const cpu::ThreadPool* pool = cpu::thread_pool();
+  return pool ? pool->threads() : 1;
+}
+
+/// Sets the number of threads (at least 1) once running regions have ended; not from inside a
+/// region.
+inline void set_num_threads(int n) {
+  if (n < 1) fail("set_num_threads: got ", n, ", expected at least 1");
+  if (cpu::in_parallel_region()) fail("set_num_threads: called inside a parallel region");
+  if (cpu::ThreadPool* pool = cpu::thread_pool()) pool->resize(n);
+}
+
+/// Calls `body(chunk)` for every chunk in [0, chunks), in any order, on this thread and the pool's.
+///
+/// The first exception a chunk throws comes out here, and chunks not yet begun are skipped.
+template <class F>
+void parallel_for(int64_t chunks, F&& body) {
+  if (chunks > 1 && !cpu::in_parallel_region()) {
+    cpu::ThreadPool* pool = cpu::thread_pool();
+    if (pool && pool->threads() > 1) {
+      struct Inside {
+        Inside() { cpu::in_parallel_region() = true; }
+        ~Inside() { cpu::in_parallel_region() = false; }
+      } inside;
+      using Body = std::remove_reference_t<F>;
+      const auto call = [](void* f, int64_t chunk) { (*static_cast<Body*>(f))(chunk); };
+      void* erased = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
+      if (pool->run(chunks, call, erased)) return;
+    }
+  }
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk);
+}
+
+}  // namespace needle
