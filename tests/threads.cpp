@@ -115,7 +115,7 @@ TEST_CASE("set_num_threads may be called between regions, also while others run"
       if (!covers(8)) good.store(false);
     }
   });
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 300; ++round) {
     set_num_threads(1 + round % 4);
     REQUIRE(covers(9));
   }

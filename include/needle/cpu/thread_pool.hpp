@@ -90,7 +90,9 @@ class ThreadPool {
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
   void resize(int threads) {
+    waiting_.fetch_add(1);  // a stream of regions must not keep this thread out
     std::lock_guard<std::mutex> lock(owner_);
+    waiting_.fetch_sub(1);
     if (threads == this->threads()) return;
     stop();
     threads_.store(threads, std::memory_order_relaxed);
@@ -98,6 +100,7 @@ class ThreadPool {
 
   /// Runs the region with the workers' help, or returns false at once when the pool is busy.
   bool run(int64_t chunks, void (*call)(void*, int64_t), void* body) {
+    if (waiting_.load(std::memory_order_relaxed) > 0) return false;
     std::unique_lock<std::mutex> lock(owner_, std::try_to_lock);
     if (!lock.owns_lock()) return false;
     if (workers_.empty()) start();
@@ -154,9 +157,9 @@ class ThreadPool {
   void serve() {
     uint32_t seen = 0;
     const auto changed = [&] { return region_.load() != seen; };
-    while (true) {
+    while (
+        !stopping_.load()) {  // asked whenever `seen` is new: stop() changes both, this one first
       if (!spin_until(30, changed)) region_.wait(seen);
-      if (stopping_.load()) return;
       const uint32_t now = region_.load();
       if (now == seen) continue;
       seen = now;
@@ -182,7 +185,7 @@ class ThreadPool {
   }
 
   std::mutex owner_;
-  std::atomic<int> threads_;
+  std::atomic<int> threads_, waiting_{0};
   std::vector<std::thread> workers_;
   std::atomic<bool> stopping_{false}, failed_{false};
   std::exception_ptr error_;
