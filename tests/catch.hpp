@@ -7,16 +7,17 @@ using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 namespace Catch::Matchers {
-inline auto ContainsSubstring(const std::string& text, CaseSensitive::Choice c = CaseSensitive::Yes) {
+inline auto ContainsSubstring(const std::string& text,
+                              CaseSensitive::Choice c = CaseSensitive::Yes) {
   return Contains(text, c);
 }
 }  // namespace Catch::Matchers
 #endif
 
-/// Ends the test without a failure, for want of something (data, a device): SKIP("no MNIST in " << dir).
+/// Ends the test without a failure, for want of data or a device: SKIP("no MNIST in " << folder).
 #undef SKIP
-#define SKIP(message)            \
-  do {                           \
+#define SKIP(message)             \
+  do {                            \
     WARN("skipped: " << message); \
-    return;                      \
+    return;                       \
   } while (false)

@@ -1,0 +1,95 @@
+// What needle costs before it calculates anything: parse time and memory of the umbrella header,
+// compile time of the MNIST example, size and start of its program. Each beside its budget; the
+// exit status says if all are kept.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct Cost {
+  double cpu_seconds = 1e30, wall_seconds = 1e30, megabytes = 1e30;
+};
+
+/// The least that several runs of a command took, its children included.
+Cost run(const std::vector<std::string>& command, int times) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  Cost least;
+  for (int i = 0; i < times; ++i) {
+    const auto start = Clock::now();
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+      execvp(arguments[0], arguments.data());
+      _exit(127);
+    }
+    int status = 0;
+    rusage usage{};
+    wait4(child, &status, 0, &usage);
+    if (status != 0) {
+      std::fprintf(stderr, "failed: %s ... %s\n", command.front().c_str(), command.back().c_str());
+      std::exit(2);
+    }
+    const auto seconds = [](const timeval& t) {
+      return double(t.tv_sec) + 1e-6 * double(t.tv_usec);
+    };
+    const std::chrono::duration<double> wall = Clock::now() - start;
+    least.wall_seconds = (std::min)(least.wall_seconds, wall.count());
+    least.cpu_seconds =
+        (std::min)(least.cpu_seconds, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+    least.megabytes = (std::min)(least.megabytes, double(usage.ru_maxrss) / 1024);
+  }
+  return least;
+}
+
+bool within = true;
+
+void report(const char* what, double cost, double budget, const char* unit) {
+  std::printf("%-48s %9.2f %-2s  budget %7.2f %-2s %s\n", what, cost, unit, budget, unit,
+              cost <= budget ? "" : "  OVER");
+  std::fflush(stdout);
+  within = within && cost <= budget;
+}
+
+}  // namespace
+
+int main() {
+  const std::string include = std::string("-I") + NEEDLE_SOURCE_DIR "/include";
+  char folder[] = "needle-compile-XXXXXX";
+  if (mkdtemp(folder) == nullptr) return 2;
+  const std::string umbrella = std::string(folder) + "/umbrella.cpp";
+  const std::string program = std::string("./") + folder + "/mnist";
+  std::ofstream(umbrella) << "#include <needle/needle.hpp>\n";
+
+  const Cost parse = run({NEEDLE_COMPILER, "-std=c++20", include, "-fsyntax-only", umbrella}, 5);
+  report("#include <needle/needle.hpp>, CPU time to parse", parse.cpu_seconds, 1.5, "s");
+  report("#include <needle/needle.hpp>, memory to parse", parse.megabytes, 250, "MB");
+
+  const std::string example = NEEDLE_SOURCE_DIR "/examples/04_mnist.cpp";
+  if (access(example.c_str(), R_OK) == 0) {
+    const Cost compile = run(
+        {NEEDLE_COMPILER, "-std=c++20", "-O2", "-s", "-pthread", include, example, "-o", program},
+        3);
+    report("MNIST example, CPU time to compile at -O2", compile.cpu_seconds, 6, "s");
+    struct stat file {};
+    stat(program.c_str(), &file);
+    report("MNIST example, stripped program", double(file.st_size) / 1e6, 1.5, "MB");
+    const Cost start = run({program, "--help"}, 20);
+    report("MNIST example, start and end (--help)", start.wall_seconds * 1e3, 5, "ms");
+    report("MNIST example, resident before data (--help)", start.megabytes, 10, "MB");
+  }
+  run({"rm", "-r", folder}, 1);
+  return within ? 0 : 1;
+}

@@ -1,0 +1,30 @@
+// Training steps of other libraries, behind an interface that costs nothing to parse, so that a
+// benchmark can time them in turns with needle's in one process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace rival {
+
+/// One model, its optimizer and one batch.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+  /// Forward, cross entropy, zero_grad, backward, optimizer step.
+  virtual void step() = 0;
+  /// The loss that the last step started from.
+  virtual double loss() const = 0;
+};
+
+/// The MLP-ResNet of the MNIST example (784-100-10, three residual blocks, dropout 0.1), Adam with
+/// lr 1e-3 and weight decay 1e-3, on 100 pictures of 784 values and their 100 labels (copied).
+std::unique_ptr<Trainer> torch_mlp_resnet(const float* pictures, const std::int64_t* labels);
+
+/// A model so small that only overhead is left: 16-32-32-4 with ReLU, Adam with lr 1e-3, 8 rows of
+/// 16 (copied).
+std::unique_ptr<Trainer> torch_tiny_mlp(const float* rows, const std::int64_t* labels);
+
+void torch_set_num_threads(int threads);
+
+}  // namespace rival
