@@ -3,4 +3,11 @@
 
 #define NEEDLE_VERSION "0.1.0"
 
-#include "needle/core/config.hpp"
+#include "needle/cpu/kernels.hpp"
+#include "needle/graph/parameter.hpp"
+#include "needle/ops/factory.hpp"
+#include "needle/ops/loss.hpp"
+#include "needle/ops/print.hpp"
+#include "needle/ops/random.hpp"
+#include "needle/ops/transfer.hpp"
+#include "needle/reference/kernels.hpp"

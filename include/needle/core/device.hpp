@@ -1,0 +1,44 @@
+// A device is a stateless storage policy: where bytes live and how they get there and back.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <string_view>
+
+#include "needle/core/dtype.hpp"
+
+namespace needle {
+
+struct Cpu;
+struct Cuda;
+struct Reference;
+
+/// What `Tensor<>` means: `Cpu`, or `Cuda` where a build defines NEEDLE_DEFAULT_CUDA for all its files.
+#if defined(NEEDLE_DEFAULT_CUDA)
+using DefaultDevice = Cuda;
+#else
+using DefaultDevice = Cpu;
+#endif
+
+/// Bytes of one device: `live` in arrays, `peak` the most there ever was, `cached` kept for reuse.
+struct MemoryStats {
+  std::size_t live = 0, peak = 0, cached = 0;
+};
+
+/// What a storage policy offers. `Real` is its arithmetic; copies are finished when they return;
+/// `allocate` throws `Error` when there is no memory, and its blocks are aligned to 64 bytes.
+template <class D>
+concept Device = Element<typename D::Real> && requires(void* to, const void* from, std::size_t n) {
+  { D::name } -> std::convertible_to<std::string_view>;
+  { D::allocate(n) } -> std::same_as<void*>;
+  { D::release(to, n) } -> std::same_as<void>;
+  { D::upload(to, from, n) } -> std::same_as<void>;
+  { D::download(to, from, n) } -> std::same_as<void>;
+  { D::synchronize() } -> std::same_as<void>;
+};
+
+/// The dtype of a device's arithmetic.
+template <Device D>
+inline constexpr Dtype real = dtype_of<typename D::Real>;
+
+}  // namespace needle

@@ -1,0 +1,37 @@
+// A block of a device's memory with counted owners.
+#pragma once
+
+#include <functional>
+
+#include "needle/core/cache.hpp"
+#include "needle/core/ref.hpp"
+
+namespace needle {
+
+/// A block of device memory: its own, given back when the last owner goes, or borrowed.
+template <Device D>
+struct Storage : Counted {
+  explicit Storage(std::size_t bytes) : bytes(bytes), data(D::allocate(bytes)) {}
+  Storage(void* borrowed, std::size_t bytes, std::function<void()> at_end)
+      : bytes(bytes), data(borrowed), owned(false), at_end(std::move(at_end)) {}
+  Storage(const Storage&) = delete;
+  ~Storage() {
+    if (owned) D::release(data, bytes);
+    if (at_end) at_end();
+  }
+
+  std::size_t bytes;
+  void* data;
+  /// Whether the block came from the device's allocator: then it is padded to 64 bytes and may be
+  /// written; borrowed memory is neither.
+  bool owned = true;
+  /// Called when a borrowed block is no longer needed; may be empty.
+  std::function<void()> at_end;
+};
+
+template <Device D>
+void destroy(Storage<D>* storage) {
+  delete storage;
+}
+
+}  // namespace needle

@@ -1,0 +1,154 @@
+// Programs on the CPU: tile by tile, one vector loop a step.
+//
+// A tile is 512 elements, so the registers of a usual program (2 KB each) stay in the first-level
+// cache. Inputs that lie in order are read where they are and outputs are written where they belong;
+// views, conversions and the ragged end of an array go through a register. Blocks from the allocator
+// are padded to 64 bytes, so a loop may run past the end of an array that ends its block.
+#pragma once
+
+#include "needle/cpu/steps.hpp"
+#include "needle/cpu/threads.hpp"
+
+namespace needle::cpu {
+
+inline constexpr std::int64_t tile = 512;
+/// Elements that one task of the thread pool handles: fixed, so that results do not depend on threads.
+inline constexpr std::int64_t chunk = 32 * tile;
+/// Below this many element operations the calling thread does the work alone.
+inline constexpr std::int64_t parallel_work = std::int64_t{1} << 17;
+
+/// Runs `body(begin, end)` over [0, n) in chunks, in parallel if that is worth it.
+template <class Body>
+void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body) {
+  if (n * cost < parallel_work) {
+    if (n > 0) body(std::int64_t{0}, n);
+    return;
+  }
+  parallel_for((n + chunk - 1) / chunk, [&](std::int64_t i) {
+    body(i * chunk, (std::min)(n, (i + 1) * chunk));
+  });
+}
+
+/// A program ready to run over part of its loop, with registers of one thread.
+template <class R>
+class Interpreter {
+ public:
+  Interpreter(const Program& program, const Loop& loop, std::span<const Array<Cpu>> inputs,
+              std::int64_t longest)
+      : program_(program),
+        loop_(loop),
+        inputs_(inputs),
+        width_(padded((std::min)(longest, tile))),
+        scratch_(static_cast<std::size_t>((program.inputs + program.constants + program.registers) *
+                                          width_) * sizeof(R)) {
+    R* next = static_cast<R*>(scratch_.data);
+    for (int k = 0; k < program.inputs; ++k) {
+      buffer_[k] = next;
+      next += width_;
+      const Array<Cpu>& input = inputs[k];
+      direct_[k] = input.dtype == dtype_of<R> && loop.is_compact(k);
+      if (!direct_[k] && loop.is_constant(k)) {
+        gather_tile(buffer_[k], input, Loop{{1}, {{0}}}, 0, 0, 1);
+        std::fill_n(buffer_[k], width_, *buffer_[k]);
+        constant_[k] = true;
+      }
+    }
+    for (int k = 0; k < program.constants; ++k) {
+      std::fill_n(next, width_, static_cast<R>(program.constant[k]));
+      value_[Program::first_constant + k] = next;
+      next += width_;
+    }
+    for (int k = 0; k < program.registers; ++k) {
+      buffer_[Program::first_result + k] = next;
+      value_[Program::first_result + k] = next;
+      next += width_;
+    }
+  }
+
+  /// Where the result of a program is to be written next, of `padded(n)` elements; null for a register.
+  void write_to(int output, R* place) {
+    const int result = program_.output[output];
+    value_[result] = place ? place : buffer_[result];
+  }
+
+  /// Calculates positions [begin, begin + n), n <= tile.
+  void run(std::int64_t begin, std::int64_t n) {
+    for (int k = 0; k < program_.inputs; ++k) {
+      value_[k] = buffer_[k];
+      if (constant_[k]) continue;
+      if (direct_[k] && may_run_over(inputs_[k], begin, n)) {
+        value_[k] = inputs_[k].template data<R>() + begin;
+      } else {
+        gather_tile(buffer_[k], inputs_[k], loop_, k, begin, n);
+      }
+    }
+    for (int i = 0; i < program_.steps; ++i) {
+      const Program::Step& s = program_.step[i];
+      table_[s.function](value_[s.result], value_[s.a], value_[s.b], value_[s.c], padded(n));
+    }
+  }
+
+  /// The values of an output after `run`.
+  R* result(int output) const { return value_[program_.output[output]]; }
+
+  /// Whether loops may touch padded(n) elements from position begin of a compact array.
+  static bool may_run_over(const Array<Cpu>& array, std::int64_t begin, std::int64_t n) {
+    if (n % block == 0) return true;
+    const auto elements = static_cast<std::int64_t>(array.storage->bytes / sizeof(R));
+    return array.storage->owned && (array.offset + begin) % block == 0 &&
+           array.offset + begin + n == elements;
+  }
+
+ private:
+  const Program& program_;
+  const Loop& loop_;
+  std::span<const Array<Cpu>> inputs_;
+  const StepLoop<R>* table_ = steps<R>();
+  std::int64_t width_;
+  Storage<Cpu> scratch_;
+  bool direct_[Program::max_inputs] = {}, constant_[Program::max_inputs] = {};
+  R* buffer_[Program::max_values];
+  R* value_[Program::max_values];
+};
+
+template <class R>
+void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
+                std::span<Array<Cpu>> outputs) {
+  const Loop loop = loop_over<Cpu>(outputs[0].shape, inputs);
+  for_each_chunk(loop.size(), program.steps + program.inputs,
+                 [&](std::int64_t begin, std::int64_t end) {
+    Interpreter<R> interpreter(program, loop, inputs, end - begin);
+    for (std::int64_t i = begin; i < end; i += tile) {
+      const std::int64_t n = (std::min)(tile, end - i);
+      for (std::size_t k = 0; k < outputs.size(); ++k) {
+        const bool in_place = outputs[k].dtype == dtype_of<R> &&
+                              Interpreter<R>::may_run_over(outputs[k], i, n);
+        interpreter.write_to(static_cast<int>(k),
+                             in_place ? outputs[k].template data<R>() + i : nullptr);
+      }
+      interpreter.run(i, n);
+      for (std::size_t k = 0; k < outputs.size(); ++k) {
+        const R* from = interpreter.result(static_cast<int>(k));
+        visit(outputs[k].dtype, [&]<class T>(T) {
+          if constexpr (!std::is_same_v<T, double>) {
+            T* to = outputs[k].template data<T>() + i;
+            if (static_cast<const void*>(to) != from) load(to, from, 1, n);
+          }
+        });
+      }
+    }
+  });
+}
+
+}  // namespace needle::cpu
+
+namespace needle {
+
+/// Runs a program over views of the outputs' shape.
+inline void execute(const Program& program, std::span<const Array<Cpu>> inputs,
+                    std::span<Array<Cpu>> outputs) {
+  if (program.arithmetic == Arithmetic::real) cpu::execute_as<float>(program, inputs, outputs);
+  else cpu::execute_as<std::int32_t>(program, inputs, outputs);
+}
+
+}  // namespace needle

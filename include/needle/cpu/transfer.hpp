@@ -1,0 +1,73 @@
+// Moving runs of elements between memory and the registers of a program, with conversion.
+#pragma once
+
+#include <cstring>
+
+#include "needle/cpu/device.hpp"
+#include "needle/program/loop.hpp"
+#include "needle/program/scalar.hpp"
+
+namespace needle::cpu {
+
+/// Elements that one vector loop handles at a time: a fixed count, so that -O2 vectorises it.
+inline constexpr std::int64_t block = 16;
+
+constexpr std::int64_t padded(std::int64_t n) { return (n + block - 1) / block * block; }
+
+/// An element as another type; floating point goes towards zero, held in the range of integers.
+template <class To, class From>
+NEEDLE_FN To convert(From x) {
+  if constexpr (std::is_same_v<To, From> || std::is_floating_point_v<To>) {
+    return static_cast<To>(x);
+  } else if constexpr (std::is_same_v<To, std::uint8_t>) {
+    return static_cast<To>(static_cast<std::int32_t>(scalar::ToUint8::apply(x)));
+  } else {
+    return static_cast<To>(scalar::ToInt32::apply(x));
+  }
+}
+
+/// to[i] = from[i * stride] for i < n.
+template <class To, class From>
+void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
+  if (stride == 1) {
+    if constexpr (std::is_same_v<To, From>) {
+      std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(To));
+    } else {
+      std::int64_t i = 0;
+      for (; i + block <= n; i += block) {
+#pragma GCC ivdep
+        for (int j = 0; j < block; ++j) to[i + j] = convert<To>(from[i + j]);
+      }
+      for (; i < n; ++i) to[i] = convert<To>(from[i]);
+    }
+  } else if (stride == 0) {
+    std::fill_n(to, n, convert<To>(*from));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * stride]);
+  }
+}
+
+/// to[i * stride] = from[i] for i < n.
+template <class To, class From>
+void store(To* to, const From* from, std::int64_t stride, std::int64_t n) {
+  if (stride == 1) return load(to, from, 1, n);
+  for (std::int64_t i = 0; i < n; ++i) to[i * stride] = convert<To>(from[i]);
+}
+
+/// Positions [begin, begin + n) of operand k of a loop, as R, into a buffer.
+template <class R>
+void gather_tile(R* to, const Array<Cpu>& array, const Loop& loop, std::size_t k,
+                 std::int64_t begin, std::int64_t n) {
+  visit(array.dtype, [&]<class T>(T) {
+    if constexpr (!std::is_same_v<T, double>) {
+      const T* from = array.template data<T>();
+      for_each_run(loop, loop.strides[k], begin, n,
+                   [&](std::int64_t offset, std::int64_t count, std::int64_t stride) {
+                     load(to, from + offset, stride, count);
+                     to += count;
+                   });
+    }
+  });
+}
+
+}  // namespace needle::cpu

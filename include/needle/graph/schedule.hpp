@@ -1,0 +1,355 @@
+// Evaluation: what has to be calculated, in order of creation, with scalar nodes fused.
+//
+// A scalar node joins the program of its first consumer, where shapes agree; if anything else wants
+// it too (a handle, another program, a gradient), the program stores it on the way. A reduction takes
+// a program as its source. Values are dropped after their last use unless somebody still holds them,
+// which is so when a node has more owners than edges inside of the schedule.
+#pragma once
+
+#include <algorithm>
+#include <climits>
+
+#include "needle/graph/apply.hpp"
+
+namespace needle {
+
+namespace detail {
+
+/// Expressions that wait to be evaluated together with the next evaluation on this thread.
+template <Device D>
+std::vector<Tensor<D>>& waiting_assignments() {
+  static thread_local std::vector<Tensor<D>> queue;
+  return queue;
+}
+
+/// The array of an evaluated node, or of a constant, which is one element seen everywhere.
+template <Device D>
+const Array<D>& array_of(Expression<D>& node) {
+  if (!node.evaluated()) {
+    const Array<D> one = visit(node.dtype, [&]<class T>(T) {
+      const T value = static_cast<T>(node.constant);
+      return upload<D>(&value, Shape{});
+    });
+    node.value = Array<D>(one, broadcasted(one, node.shape));
+  }
+  return node.value;
+}
+
+template <Device D>
+class Schedule {
+ public:
+  /// Plans the evaluation of these nodes. With `consuming`, nodes that a `backward` walked (and will
+  /// drop) keep nothing for their gradients.
+  Schedule(std::span<Expression<D>* const> roots, bool consuming) {
+    collect(roots);
+    count_owners(roots, consuming);
+    form_groups();
+  }
+  Schedule(const Schedule&) = delete;
+  ~Schedule() {
+    for (Expression<D>* node : nodes_) node->slot = -1;
+  }
+
+  void run() {
+    for (int i = 0; i < count(); ++i) {
+      if (plans_[i].group != i) {
+        append(plans_[i].group, i);
+        continue;
+      }
+      switch (nodes_[i]->kind) {
+        case Kind::scalar: append(i, i), run_program(i); break;
+        case Kind::reduction: run_reduction(i); break;
+        default: run_op(i);
+      }
+      release_inputs(i);
+    }
+    finish();
+  }
+
+ private:
+  struct Plan {
+    int inside = 0;                   // edges from nodes of this schedule
+    int uses = 0;                     // of them, those whose program has not run yet
+    int group = 0;                    // the node at whose turn this one is calculated
+    int first = INT_MAX, last = -1;   // first and last group that consumes it
+    int head = -1, tail = -1, next = -1;  // a group's members, in order
+    int steps = 0, operands = 0, outputs = 0;
+    int value = 0;                    // its number in the program being built
+    bool keep = false, stored = false;
+  };
+
+  int count() const { return static_cast<int>(nodes_.size()); }
+
+  void collect(std::span<Expression<D>* const> roots) {
+    std::vector<Expression<D>*> stack;
+    const auto visit_node = [&](Expression<D>* node) {
+      if (node->evaluated() || node->slot >= 0) return;
+      if (node->consumed) {
+        fail("realize: a value of ", node->name(), " was dropped when backward consumed its graph; "
+             "hold the tensor before, or pass Graph::keep to backward");
+      }
+      if (node->kind == Kind::constant) return;
+      node->slot = 0;
+      nodes_.push_back(node);
+      stack.push_back(node);
+    };
+    try {
+      for (Expression<D>* root : roots) {
+        if (root->kind == Kind::constant) array_of(*root);
+        visit_node(root);
+        while (!stack.empty()) {
+          Expression<D>* node = stack.back();
+          stack.pop_back();
+          for (const auto& input : node->inputs()) visit_node(input.get());
+        }
+      }
+    } catch (...) {
+      for (Expression<D>* node : nodes_) node->slot = -1;
+      throw;
+    }
+    std::sort(nodes_.begin(), nodes_.end(), [](auto* a, auto* b) { return a->id < b->id; });
+    for (int i = 0; i < count(); ++i) nodes_[i]->slot = i;
+    plans_.resize(nodes_.size());
+  }
+
+  void count_owners(std::span<Expression<D>* const> roots, bool consuming) {
+    for (Expression<D>* node : nodes_) {
+      const bool saves = node->tracked && !(consuming && node->walk >= 0);
+      const unsigned reads = !saves                ? reads_nothing
+                             : node->checkpointed ? reads_everything - reads_output
+                                                  : node->reads();
+      plans_[node->slot].keep |= (reads & reads_output) != 0;
+      int k = 0;
+      for (const auto& input : node->inputs()) {
+        if (input->slot >= 0) {
+          Plan& plan = plans_[input->slot];
+          ++plan.inside;
+          ++plan.uses;
+          plan.keep |= (reads & reads_input((std::min)(k, 30))) != 0 && !input->checkpointed;
+        }
+        ++k;
+      }
+    }
+    for (Expression<D>* root : roots) {
+      if (root->slot >= 0) plans_[root->slot].keep = true;
+    }
+    for (Expression<D>* node : nodes_) {
+      Plan& plan = plans_[node->slot];
+      plan.keep |= node->owners.load(std::memory_order_relaxed) > plan.inside;
+    }
+  }
+
+  /// From the last node to the first, so that a node's consumers know their groups before it.
+  void form_groups() {
+    for (int i = count() - 1; i >= 0; --i) {
+      Plan& plan = plans_[i];
+      plan.group = i;
+      Expression<D>& node = *nodes_[i];
+      if (node.kind == Kind::scalar) {
+        plan.stored = true;
+        if (settings.fusion && plan.last >= 0) join(i);
+        if (plan.group == i) {
+          plan.steps = plan.outputs = 1;
+          plan.operands = static_cast<int>(node.inputs().size());
+        }
+      } else {
+        plan.operands = 1;
+      }
+      for (const auto& input : node.inputs()) {
+        if (input->slot < 0) continue;
+        Plan& source = plans_[input->slot];
+        source.first = (std::min)(source.first, plan.group);
+        source.last = (std::max)(source.last, plan.group);
+      }
+    }
+  }
+
+  /// Lets scalar node i join the group of its first consumer where that is possible.
+  void join(int i) {
+    Plan& plan = plans_[i];
+    Plan& group = plans_[plan.first];
+    const Expression<D>& node = *nodes_[i];
+    Expression<D>& root = *nodes_[plan.first];
+    const bool reduction = root.kind == Kind::reduction;
+    if (root.kind == Kind::other || node.arithmetic != root.arithmetic) return;
+    const bool stored = plan.keep || plan.first != plan.last;
+    if (reduction && stored) return;
+    if (!(node.shape == (reduction ? root.inputs()[0]->shape : root.shape))) return;
+    const int operands = group.operands + static_cast<int>(nodes_[i]->inputs().size()) - 1;
+    if (group.steps + 1 > Program::max_steps || operands > Program::max_inputs) return;
+    if (group.outputs + stored > Program::max_outputs) return;
+    plan.group = plan.first;
+    plan.stored = stored;
+    group.steps += 1;
+    group.operands = operands;
+    group.outputs += stored;
+  }
+
+  void append(int group, int member) {
+    Plan& plan = plans_[group];
+    (plan.head < 0 ? plan.head : plans_[plan.tail].next) = member;
+    plan.tail = member;
+  }
+
+  /// The members of a group as one program, and the arrays it reads and stores.
+  Program build(int group, const Shape& shape, Arithmetic arithmetic) {
+    Program program;
+    program.arithmetic = arithmetic;
+    sources_.clear(), arrays_.clear(), results_.clear(), stored_.clear();
+    for (int i = plans_[group].head; i >= 0; i = plans_[i].next) {
+      Expression<D>& node = *nodes_[i];
+      int operand[3] = {}, k = 0;
+      for (const auto& input : node.inputs()) {
+        operand[k++] = operand_of(program, group, *input, shape);
+      }
+      while (k < 3) operand[k++] = operand[0];
+      plans_[i].value = program.add_step(node.function, operand[0], operand[1], operand[2]);
+      if (plans_[i].stored && nodes_[group]->kind == Kind::scalar) {
+        program.add_output(plans_[i].value);
+        results_.emplace_back(node.shape, node.dtype);
+        stored_.push_back(&node);
+      }
+    }
+    return program;
+  }
+
+  int operand_of(Program& program, int group, Expression<D>& input, const Shape& shape) {
+    if (input.slot >= 0 && plans_[input.slot].group == group && !input.evaluated()) {
+      return plans_[input.slot].value;
+    }
+    if (input.kind == Kind::constant) return program.add_constant(input.constant);
+    for (std::size_t k = 0; k < sources_.size(); ++k) {
+      if (sources_[k] == &input) return static_cast<int>(k);
+    }
+    sources_.push_back(&input);
+    const Array<D>& array = array_of(input);
+    arrays_.emplace_back(array, broadcasted(array, shape));
+    return program.add_input();
+  }
+
+  void run_program(int group) {
+    Program program = build(group, nodes_[group]->shape, nodes_[group]->arithmetic);
+    program.assign_registers();
+    execute(program, std::span<const Array<D>>(arrays_), std::span<Array<D>>(results_));
+    for (std::size_t k = 0; k < stored_.size(); ++k) set(*stored_[k], std::move(results_[k]));
+  }
+
+  void run_reduction(int group) {
+    Expression<D>& node = *nodes_[group];
+    Expression<D>& source = *node.inputs()[0];
+    Program program = build(group, source.shape, node.arithmetic);
+    if (plans_[group].head < 0) {
+      const int input = operand_of(program, -1, source, source.shape);
+      program.add_step(scalar::code<scalar::Identity>, input, input, input);
+    }
+    program.add_output(Program::first_result + program.steps - 1);
+    program.assign_registers();
+    Array<D> out(reduced_shape(source.shape, node.axes, false), node.dtype);
+    reduce(static_cast<Monoid>(node.function), program, std::span<const Array<D>>(arrays_),
+           source.shape, node.axes, out);
+    set(node, Array<D>(out, compact_layout(node.shape)));
+  }
+
+  void run_op(int i) {
+    arrays_.clear();
+    for (const auto& input : nodes_[i]->inputs()) arrays_.push_back(array_of(*input));
+    set(*nodes_[i], nodes_[i]->compute(arrays_));
+  }
+
+  void set(Expression<D>& node, Array<D> value) {
+    node.value = std::move(value);
+    node.pending_depth = 0;
+    node.pending_bytes = 0;
+    if (settings.check_nan && is_float(node.dtype)) check_finite(node);
+  }
+
+  static void check_finite(const Expression<D>& node) {
+    Array<D> compact = node.value;
+    if (!compact.is_compact()) copy(node.value, compact = Array<D>(node.shape, node.dtype));
+    for (auto value : download<typename D::Real>(compact)) {
+      if (value - value != 0) {
+        fail(node.name(), ": made ", value, " in its result of shape ", node.shape,
+             "; it is the first op that did (NEEDLE_CHECK_NAN)");
+      }
+    }
+  }
+
+  /// Drops what had its last use in this group.
+  void release_inputs(int group) {
+    const auto release = [&](Expression<D>& node) {
+      for (const auto& input : node.inputs()) {
+        if (input->slot < 0) continue;
+        Plan& plan = plans_[input->slot];
+        if (--plan.uses == 0 && !plan.keep) input->value = {};
+      }
+    };
+    if (nodes_[group]->kind != Kind::scalar) release(*nodes_[group]);
+    for (int i = plans_[group].head; i >= 0; i = plans_[i].next) release(*nodes_[i]);
+    arrays_.clear();
+  }
+
+  /// What is evaluated and leads to no tracked leaf forgets its inputs. In order of creation: a node
+  /// that this destroys is never looked at again.
+  void finish() {
+    for (Expression<D>* node : nodes_) node->slot = -1;
+    std::vector<Expression<D>*> nodes;
+    nodes.swap(nodes_);
+    for (Expression<D>* node : nodes) {
+      if (node->evaluated() && !node->tracked) node->forget_inputs();
+    }
+  }
+
+  std::vector<Expression<D>*> nodes_;  // in order of creation
+  std::vector<Plan> plans_;
+  // Of the program being built: its sources, their arrays, its results and whose they are.
+  std::vector<Expression<D>*> sources_, stored_;
+  std::vector<Array<D>> arrays_, results_;
+};
+
+/// Whether the limits of laziness are really passed; shared parts are counted once here.
+template <Device D>
+bool exceeds_pending_limits(Expression<D>& node) {
+  if (node.pending_depth > settings.max_pending_depth) return true;
+  std::vector<Expression<D>*> seen{&node}, leaves;
+  node.slot = 0;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    for (const auto& input : seen[i]->inputs()) {
+      if (!input->evaluated()) {
+        if (std::exchange(input->slot, 0) < 0) seen.push_back(input.get());
+      } else if (!input->tracked) {
+        leaves.push_back(input.get());
+      }
+    }
+  }
+  for (Expression<D>* each : seen) each->slot = -1;
+  std::sort(leaves.begin(), leaves.end());
+  leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+  for (Expression<D>* leaf : leaves) {
+    bytes += static_cast<std::int64_t>(leaf->value.storage->bytes);
+  }
+  node.pending_bytes = bytes;
+  return bytes > settings.max_pending_bytes;
+}
+
+/// Evaluates nodes together with the assignments that wait.
+template <Device D>
+void evaluate(std::vector<Expression<D>*> roots, bool consuming = false) {
+  std::vector<Tensor<D>> assignments;
+  assignments.swap(waiting_assignments<D>());
+  for (const Tensor<D>& value : assignments) roots.push_back(&value.node());
+  Schedule<D>(roots, consuming).run();
+}
+
+}  // namespace detail
+
+template <Device D, std::same_as<Tensor<D>>... More>
+void realize(const Tensor<D>& first, const More&... more) {
+  if ((first.node().evaluated() && ... && more.node().evaluated()) &&
+      detail::waiting_assignments<D>().empty()) {
+    return;
+  }
+  detail::evaluate<D>({&first.node(), &more.node()...});
+}
+
+}  // namespace needle

@@ -1,0 +1,175 @@
+// The tensor users hold: a cheap handle to an expression.
+#pragma once
+
+#include <vector>
+
+#include "needle/core/index.hpp"
+#include "needle/graph/expression.hpp"
+
+namespace needle {
+
+/// Evaluates these tensors, and what they need, in one schedule; assignments that wait for buffers
+/// are carried out with it.
+template <Device D, std::same_as<Tensor<D>>... More>
+void realize(const Tensor<D>& first, const More&... more);
+
+/// Whether `backward` leaves the graph for another time.
+enum class Graph { consume, keep };
+
+/// An N-dimensional array that may not be calculated yet. Copies share the expression.
+template <Device D = DefaultDevice>
+class Tensor {
+ public:
+  using Real = typename D::Real;
+  using device = D;
+
+  /// No tensor at all: what an absent gradient is. Everything else refuses it.
+  Tensor() = default;
+  explicit Tensor(Ref<Expression<D>> expression) : expression_(std::move(expression)) {}
+  /// A leaf that holds an array.
+  explicit Tensor(Array<D> value)
+      : expression_(new Expression<D>(Kind::leaf, value.shape, value.dtype)) {
+    expression_->value = std::move(value);
+  }
+  /// A vector of numbers: `Tensor x = {1, 2, 3};`
+  Tensor(std::initializer_list<Real> values)
+      : Tensor(upload<D>(values.begin(), Shape{static_cast<std::int64_t>(values.size())})) {}
+  /// A matrix, row by row; rows of different length are refused.
+  Tensor(std::initializer_list<std::initializer_list<Real>> rows) : Tensor(matrix(rows)) {}
+  /// These numbers (float, double, std::int32_t or std::uint8_t) in row-major order.
+  template <Element T>
+  Tensor(const std::vector<T>& values, const Shape& shape)
+      : Tensor(from_values(values.data(), static_cast<std::int64_t>(values.size()), shape)) {}
+
+  /// Whether there is a tensor.
+  explicit operator bool() const { return static_cast<bool>(expression_); }
+
+  const Shape& shape() const { return node().shape; }
+  /// The size of one dimension; negative axes count from the end.
+  std::int64_t shape(int axis) const { return shape()[normal_axis(axis, ndim(), "shape")]; }
+  int ndim() const { return shape().ndim(); }
+  std::int64_t size() const { return shape().size(); }
+  Dtype dtype() const { return node().dtype; }
+  /// The name of the op that makes this tensor; "leaf" where none does.
+  std::string op() const { return node().name(); }
+  /// The tensors this one is calculated from; none once they are forgotten.
+  std::vector<Tensor> inputs() const {
+    std::vector<Tensor> result;
+    for (const Ref<Expression<D>>& input : node().inputs()) result.emplace_back(input);
+    return result;
+  }
+
+  /// Evaluates it now, and returns it.
+  const Tensor& realize() const {
+    needle::realize(*this);
+    return *this;
+  }
+  /// The evaluated array.
+  const Array<D>& data() const { return realize().node().value; }
+  /// All elements in row-major order, converted to `T`.
+  template <Element T = Real>
+  std::vector<T> values() const;
+  /// The one element of a tensor of size 1, converted to `T`.
+  template <Element T = Real>
+  T item() const;
+
+  /// Whether gradients are tracked through this tensor.
+  bool requires_grad() const { return node().tracked; }
+  /// Marks a leaf before use: what is built on it from now on can be differentiated with respect to it.
+  Tensor& requires_grad(bool required) {
+    if (node().kind != Kind::leaf && node().kind != Kind::constant) {
+      fail("requires_grad: the result of ", op(), " is not a leaf; use detach() to make it one");
+    }
+    if (required && !is_float(dtype())) {
+      fail("requires_grad: a tensor of ", dtype(), " has no gradient; cast it to a float type");
+    }
+    node().tracked = required;
+    node().grad = required ? Ref(new Gradient<D>) : Ref<Gradient<D>>();
+    return *this;
+  }
+  /// The gradient that `backward` added up here, without history; an absent tensor before.
+  Tensor grad() const { return node().grad ? Tensor(node().grad->sum) : Tensor(); }
+  /// Forgets the gradient.
+  void zero_grad() const {
+    if (node().grad) node().grad->sum.reset();
+  }
+  /// Differentiates this scalar with respect to every leaf it depends on, adds the gradients to theirs,
+  /// evaluates everything below that is still held, and drops the graph (see `Graph::keep`).
+  void backward(Graph graph = Graph::consume) const;
+  /// The same values without history.
+  Tensor detach() const { return stop_gradient(*this); }
+  /// The same values in another device's memory, without history; refused for what is tracked.
+  template <Device To>
+  Tensor<To> to() const;
+
+  /// NumPy's indexing: `x[{0, range(1, 5), all}]` is a tensor. An index drops its axis.
+  Tensor operator[](std::initializer_list<Index> indices) const {
+    return slice(*this, std::span(indices.begin(), indices.size()));
+  }
+  /// Position `i` of the first axis, which is dropped.
+  Tensor operator[](std::int64_t i) const { return (*this)[{Index(i)}]; }
+
+  /// The node itself, for ops and optimizers.
+  Expression<D>& node() const {
+    if (!expression_) fail("tensor: it is empty; there is nothing to calculate with");
+    return *expression_;
+  }
+  const Ref<Expression<D>>& expression() const { return expression_; }
+
+ private:
+  static Array<D> matrix(std::initializer_list<std::initializer_list<Real>> rows) {
+    std::vector<Real> values;
+    const std::size_t columns = rows.size() ? rows.begin()->size() : 0;
+    for (const auto& row : rows) {
+      if (row.size() != columns) {
+        fail("tensor: rows of ", columns, " and of ", row.size(), " numbers; they must be of one length");
+      }
+      values.insert(values.end(), row.begin(), row.end());
+    }
+    return upload<D>(values.data(), {static_cast<std::int64_t>(rows.size()),
+                                     static_cast<std::int64_t>(columns)});
+  }
+  template <Element T>
+  static Array<D> from_values(const T* values, std::int64_t count, const Shape& shape) {
+    if (checked(shape, "tensor").size() != count) {
+      fail("tensor: shape ", shape, " takes ", shape.size(), " values, ", count, " were given");
+    }
+    if constexpr (std::floating_point<T> && !std::same_as<T, Real>) {
+      const std::vector<Real> converted(values, values + count);
+      return upload<D>(converted.data(), shape);
+    } else {
+      return upload<D>(values, shape);
+    }
+  }
+
+  Ref<Expression<D>> expression_;
+};
+
+template <Device D>
+template <Element T>
+std::vector<T> Tensor<D>::values() const {
+  const Array<D>& array = data();
+  Array<D> compact = array;
+  if (!array.is_compact()) copy(array, compact = Array<D>(array.shape, array.dtype));
+  return visit(array.dtype, [&]<class From>(From) {
+    std::vector<From> values = download<From>(compact);
+    if constexpr (std::same_as<T, From>) return values;
+    else return std::vector<T>(values.begin(), values.end());
+  });
+}
+
+template <Device D>
+template <Element T>
+T Tensor<D>::item() const {
+  if (size() != 1) {
+    fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");
+  }
+  const Array<D>& array = data();
+  return visit(array.dtype, [&]<class From>(From) {
+    From value;
+    D::download(&value, array.template data<From>(), sizeof value);
+    return static_cast<T>(value);
+  });
+}
+
+}  // namespace needle

@@ -1,0 +1,45 @@
+// Other element types.
+#pragma once
+
+#include "needle/graph/apply.hpp"
+
+namespace needle {
+
+struct CastToReal {
+  using Function = scalar::Identity;
+  static constexpr unsigned reads = reads_nothing;
+  Dtype to;
+  Dtype dtype(Dtype) const { return to; }
+  static auto gradient(const auto& g, const auto&, const auto&) { return std::array{g}; }
+};
+struct CastToInt32 {
+  using Function = scalar::ToInt32;
+  static Dtype dtype(Dtype) { return Dtype::int32; }
+};
+struct CastToUint8 {
+  using Function = scalar::ToUint8;
+  static Dtype dtype(Dtype) { return Dtype::uint8; }
+};
+
+/// x with elements of another type: float32 (float64 on `Reference`), int32 or uint8.
+///
+/// Towards zero from real numbers; what lies outside of an integer type's range becomes its nearest end
+/// and NaN becomes 0. No gradient flows through integers.
+template <Device D>
+Tensor<D> cast(const Tensor<D>& x, Dtype dtype) {
+  if (x.dtype() == dtype) return x;
+  if (is_float(dtype) && dtype != real<D>) {
+    fail("cast: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
+  }
+  if (dtype == Dtype::int32) return apply(CastToInt32{}, x);
+  if (dtype == Dtype::uint8) return apply(CastToUint8{}, x);
+  return apply(CastToReal{dtype}, x);
+}
+
+/// x in the device's real numbers.
+template <Device D>
+Tensor<D> to_real(const Tensor<D>& x) {
+  return cast(x, real<D>);
+}
+
+}  // namespace needle

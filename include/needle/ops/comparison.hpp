@@ -1,0 +1,66 @@
+// Comparisons: 1 where they hold and 0 elsewhere, in uint8, without a gradient.
+#pragma once
+
+#include "needle/ops/elementwise.hpp"
+
+namespace needle {
+
+namespace detail {
+template <class F>
+struct Comparison {
+  using Function = F;
+  static constexpr unsigned reads = reads_nothing;
+  static Dtype dtype(Dtype, Dtype) { return Dtype::uint8; }
+};
+}  // namespace detail
+
+struct Equal : detail::Comparison<scalar::Equal> {};
+struct NotEqual : detail::Comparison<scalar::NotEqual> {};
+struct Less : detail::Comparison<scalar::Less> {};
+struct LessEqual : detail::Comparison<scalar::LessEqual> {};
+
+/// Where a and b are equal; shapes broadcast.
+template <Device D>
+Tensor<D> operator==(const Tensor<D>& a, const Tensor<D>& b) { return apply(Equal{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator==(const Tensor<D>& a, S b) { return apply(Equal{}, a, constant_like(a, b)); }
+
+/// Where a and b differ; shapes broadcast.
+template <Device D>
+Tensor<D> operator!=(const Tensor<D>& a, const Tensor<D>& b) { return apply(NotEqual{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator!=(const Tensor<D>& a, S b) { return apply(NotEqual{}, a, constant_like(a, b)); }
+
+/// Where a < b; shapes broadcast.
+template <Device D>
+Tensor<D> operator<(const Tensor<D>& a, const Tensor<D>& b) { return apply(Less{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator<(const Tensor<D>& a, S b) { return apply(Less{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator<(S a, const Tensor<D>& b) { return apply(Less{}, constant_like(b, a), b); }
+
+/// Where a > b; shapes broadcast.
+template <Device D>
+Tensor<D> operator>(const Tensor<D>& a, const Tensor<D>& b) { return apply(Less{}, b, a); }
+template <Device D, Number S>
+Tensor<D> operator>(const Tensor<D>& a, S b) { return apply(Less{}, constant_like(a, b), a); }
+template <Device D, Number S>
+Tensor<D> operator>(S a, const Tensor<D>& b) { return apply(Less{}, b, constant_like(b, a)); }
+
+/// Where a <= b; shapes broadcast.
+template <Device D>
+Tensor<D> operator<=(const Tensor<D>& a, const Tensor<D>& b) { return apply(LessEqual{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator<=(const Tensor<D>& a, S b) { return apply(LessEqual{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator<=(S a, const Tensor<D>& b) { return apply(LessEqual{}, constant_like(b, a), b); }
+
+/// Where a >= b; shapes broadcast.
+template <Device D>
+Tensor<D> operator>=(const Tensor<D>& a, const Tensor<D>& b) { return apply(LessEqual{}, b, a); }
+template <Device D, Number S>
+Tensor<D> operator>=(const Tensor<D>& a, S b) { return apply(LessEqual{}, constant_like(a, b), a); }
+template <Device D, Number S>
+Tensor<D> operator>=(S a, const Tensor<D>& b) { return apply(LessEqual{}, b, constant_like(b, a)); }
+
+}  // namespace needle

@@ -1,0 +1,305 @@
+// Elementwise arithmetic and functions. Inputs broadcast as in NumPy; gradients are graph.
+#pragma once
+
+#include <cmath>
+
+#include "needle/graph/apply.hpp"
+
+namespace needle {
+
+/// A C++ number, as the other operand of a tensor.
+template <class S>
+concept Number = std::is_arithmetic_v<S>;
+
+/// A constant that does not change the dtype of arithmetic with x: a whole number stays one beside
+/// integers, everything else is real.
+template <Device D, Number S>
+Tensor<D> constant_like(const Tensor<D>& x, S value) {
+  const bool whole = std::is_integral_v<S> && !is_float(x.dtype());
+  return constant<D>(static_cast<double>(value), Shape{}, whole ? Dtype::int32 : real<D>);
+}
+
+struct Negate {
+  using Function = scalar::Negate;
+  static constexpr unsigned reads = reads_nothing;
+  static auto gradient(const auto& g, const auto&, const auto&) { return std::array{-g}; }
+};
+struct Abs {
+  using Function = scalar::Abs;
+  static constexpr unsigned reads = reads_input(0);
+  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g * sign(x)}; }
+};
+struct Sign {
+  using Function = scalar::Sign;
+  static constexpr unsigned reads = reads_nothing;
+  static auto gradient(const auto& g, const auto&, const auto&) {
+    return std::array{std::decay_t<decltype(g)>()};
+  }
+};
+struct Exp {
+  using Function = scalar::Exp;
+  static constexpr unsigned reads = reads_output;
+  static auto gradient(const auto& g, const auto& y, const auto&) { return std::array{g * y}; }
+};
+struct Log {
+  using Function = scalar::Log;
+  static constexpr unsigned reads = reads_input(0);
+  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g / x}; }
+};
+struct Sqrt {
+  using Function = scalar::Sqrt;
+  static constexpr unsigned reads = reads_output;
+  static auto gradient(const auto& g, const auto& y, const auto&) { return std::array{g * 0.5 / y}; }
+};
+struct Tanh {
+  using Function = scalar::Tanh;
+  static constexpr unsigned reads = reads_output;
+  static auto gradient(const auto& g, const auto& y, const auto&) {
+    return std::array{g * (1 - y * y)};
+  }
+};
+struct Erf {
+  using Function = scalar::Erf;
+  static constexpr unsigned reads = reads_input(0);
+  static auto gradient(const auto& g, const auto&, const auto& x) {
+    return std::array{g * (1.1283791670955126 * exp(-x * x))};  // 2 / sqrt(pi)
+  }
+};
+struct Sin {
+  using Function = scalar::Sin;
+  static constexpr unsigned reads = reads_input(0);
+  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g * cos(x)}; }
+};
+struct Cos {
+  using Function = scalar::Cos;
+  static constexpr unsigned reads = reads_input(0);
+  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{-g * sin(x)}; }
+};
+struct Sigmoid {
+  using Function = scalar::Sigmoid;
+  static constexpr unsigned reads = reads_output;
+  static auto gradient(const auto& g, const auto& y, const auto&) {
+    return std::array{g * y * (1 - y)};
+  }
+};
+struct Relu {
+  using Function = scalar::Relu;
+  static constexpr unsigned reads = reads_output;
+  static auto gradient(const auto& g, const auto& y, const auto&) {
+    return std::array{where(y > 0, g, 0)};
+  }
+};
+struct Add {
+  using Function = scalar::Add;
+  static constexpr unsigned reads = reads_nothing;
+  static auto gradient(const auto& g, const auto&, const auto&, const auto&) {
+    return std::array{g, g};
+  }
+};
+struct Subtract {
+  using Function = scalar::Subtract;
+  static constexpr unsigned reads = reads_nothing;
+  static auto gradient(const auto& g, const auto&, const auto&, const auto&) {
+    return std::array{g, -g};
+  }
+};
+struct Multiply {
+  using Function = scalar::Multiply;
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
+    return std::array{g * b, g * a};
+  }
+};
+struct Divide {
+  using Function = scalar::Divide;
+  static constexpr unsigned reads = reads_output | reads_input(1);
+  static auto gradient(const auto& g, const auto& y, const auto&, const auto& b) {
+    return std::array{g / b, -g * y / b};
+  }
+};
+struct Power {
+  using Function = scalar::Power;
+  static auto gradient(const auto& g, const auto& y, const auto& a, const auto& b) {
+    // 0 to the power 0 is 1 whatever 0 is changed to, and 0 to a positive power does not grow.
+    const auto da = where(b == 0, 0, g * b * pow(a, b - 1));
+    const auto db = where(a == 0, where(b < 0, g * y * log(a), 0), g * y * log(a));
+    return std::array{da, db};
+  }
+};
+struct Maximum {
+  using Function = scalar::Maximum;
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
+    const auto half = where(a == b, g * 0.5, 0);
+    return std::array{where(a > b, g, half), where(b > a, g, half)};
+  }
+};
+struct Minimum {
+  using Function = scalar::Minimum;
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
+    const auto half = where(a == b, g * 0.5, 0);
+    return std::array{where(a < b, g, half), where(b < a, g, half)};
+  }
+};
+struct Clamp {
+  using Function = scalar::Clamp;
+  static constexpr unsigned reads = reads_output | reads_input(0);
+  static auto gradient(const auto& g, const auto& y, const auto& x, const auto&, const auto&) {
+    using Tensor = std::decay_t<decltype(g)>;
+    return std::array{where(x == y, g, 0), Tensor(), Tensor()};
+  }
+};
+struct Where {
+  using Function = scalar::Where;
+  static constexpr unsigned reads = reads_input(0);
+  static Dtype dtype(Dtype, Dtype a, Dtype b) {
+    return is_float(a) ? a : is_float(b) ? b : Dtype::int32;
+  }
+  static auto gradient(const auto& g, const auto&, const auto& condition, const auto&, const auto&) {
+    using Tensor = std::decay_t<decltype(g)>;
+    return std::array{Tensor(), where(condition, g, 0), where(condition, 0, g)};
+  }
+};
+
+/// -x
+template <Device D>
+Tensor<D> operator-(const Tensor<D>& x) { return apply(Negate{}, x); }
+/// |x|; its gradient is 0 at 0.
+template <Device D>
+Tensor<D> abs(const Tensor<D>& x) { return apply(Abs{}, x); }
+/// -1, 0 or 1; its gradient is 0 everywhere.
+template <Device D>
+Tensor<D> sign(const Tensor<D>& x) { return apply(Sign{}, x); }
+/// e to the power x.
+template <Device D>
+Tensor<D> exp(const Tensor<D>& x) { return apply(Exp{}, x); }
+/// Natural logarithm.
+template <Device D>
+Tensor<D> log(const Tensor<D>& x) { return apply(Log{}, x); }
+/// Square root.
+template <Device D>
+Tensor<D> sqrt(const Tensor<D>& x) { return apply(Sqrt{}, x); }
+/// Hyperbolic tangent.
+template <Device D>
+Tensor<D> tanh(const Tensor<D>& x) { return apply(Tanh{}, x); }
+/// The error function.
+template <Device D>
+Tensor<D> erf(const Tensor<D>& x) { return apply(Erf{}, x); }
+/// Sine of an angle in radians.
+template <Device D>
+Tensor<D> sin(const Tensor<D>& x) { return apply(Sin{}, x); }
+/// Cosine of an angle in radians.
+template <Device D>
+Tensor<D> cos(const Tensor<D>& x) { return apply(Cos{}, x); }
+/// 1 / (1 + e^-x).
+template <Device D>
+Tensor<D> sigmoid(const Tensor<D>& x) { return apply(Sigmoid{}, x); }
+/// max(x, 0); its gradient is 0 at 0.
+template <Device D>
+Tensor<D> relu(const Tensor<D>& x) { return apply(Relu{}, x); }
+/// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond.
+template <Device D>
+Tensor<D> clamp(const Tensor<D>& x, double low, double high) {
+  return apply(Clamp{}, x, constant_like(x, low), constant_like(x, high));
+}
+/// 1 / sqrt(x).
+template <Device D>
+Tensor<D> rsqrt(const Tensor<D>& x) { return 1 / sqrt(x); }
+/// x x.
+template <Device D>
+Tensor<D> square(const Tensor<D>& x) { return x * x; }
+
+/// a to the power b, elementwise.
+template <Device D>
+Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) { return apply(Power{}, a, b); }
+/// x to a fixed power; 2, 3, 1/2 and -1 are done without a logarithm.
+template <Device D>
+Tensor<D> pow(const Tensor<D>& x, double exponent) {
+  if (exponent == 1) return x * 1.0;
+  if (exponent == 2) return x * x;
+  if (exponent == 3) return x * x * x;
+  if (exponent == 0.5) return sqrt(x);
+  if (exponent == -1) return 1.0 / x;
+  return apply(Power{}, x, constant<D>(exponent, Shape{}));
+}
+/// a to the power x, elementwise.
+template <Device D, Number S>
+Tensor<D> pow(S a, const Tensor<D>& x) { return apply(Power{}, constant_like(x, a), x); }
+
+// The rest of this file gives each function of two operands its three forms: tensor and tensor,
+// tensor and number, number and tensor.
+
+/// a + b; shapes broadcast.
+template <Device D>
+Tensor<D> operator+(const Tensor<D>& a, const Tensor<D>& b) { return apply(Add{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator+(const Tensor<D>& a, S b) { return apply(Add{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator+(S a, const Tensor<D>& b) { return apply(Add{}, constant_like(b, a), b); }
+
+/// a - b; shapes broadcast.
+template <Device D>
+Tensor<D> operator-(const Tensor<D>& a, const Tensor<D>& b) { return apply(Subtract{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator-(const Tensor<D>& a, S b) { return apply(Subtract{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator-(S a, const Tensor<D>& b) { return apply(Subtract{}, constant_like(b, a), b); }
+
+/// a b, elementwise; shapes broadcast.
+template <Device D>
+Tensor<D> operator*(const Tensor<D>& a, const Tensor<D>& b) { return apply(Multiply{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator*(const Tensor<D>& a, S b) { return apply(Multiply{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator*(S a, const Tensor<D>& b) { return apply(Multiply{}, constant_like(b, a), b); }
+
+/// a / b, elementwise and always real; shapes broadcast.
+template <Device D>
+Tensor<D> operator/(const Tensor<D>& a, const Tensor<D>& b) { return apply(Divide{}, a, b); }
+template <Device D, Number S>
+Tensor<D> operator/(const Tensor<D>& a, S b) { return apply(Divide{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator/(S a, const Tensor<D>& b) { return apply(Divide{}, constant_like(b, a), b); }
+
+/// The larger one; at ties each takes half of the gradient.
+template <Device D>
+Tensor<D> maximum(const Tensor<D>& a, const Tensor<D>& b) { return apply(Maximum{}, a, b); }
+template <Device D, Number S>
+Tensor<D> maximum(const Tensor<D>& a, S b) { return apply(Maximum{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> maximum(S a, const Tensor<D>& b) { return apply(Maximum{}, constant_like(b, a), b); }
+
+/// The smaller one; at ties each takes half of the gradient.
+template <Device D>
+Tensor<D> minimum(const Tensor<D>& a, const Tensor<D>& b) { return apply(Minimum{}, a, b); }
+template <Device D, Number S>
+Tensor<D> minimum(const Tensor<D>& a, S b) { return apply(Minimum{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> minimum(S a, const Tensor<D>& b) { return apply(Minimum{}, constant_like(b, a), b); }
+
+/// a where the condition is not 0, else b.
+template <Device D>
+Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Where{}, condition, a, b);
+}
+template <Device D, Number S>
+Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, S b) {
+  return apply(Where{}, condition, a, constant_like(a, b));
+}
+template <Device D, Number S>
+Tensor<D> where(const Tensor<D>& condition, S a, const Tensor<D>& b) {
+  return apply(Where{}, condition, constant_like(b, a), b);
+}
+
+/// Arithmetic that gives the left-hand name a new value; other handles keep the old one.
+template <Device D, class T>
+Tensor<D>& operator+=(Tensor<D>& a, const T& b) { return a = a + b; }
+template <Device D, class T>
+Tensor<D>& operator-=(Tensor<D>& a, const T& b) { return a = a - b; }
+template <Device D, class T>
+Tensor<D>& operator*=(Tensor<D>& a, const T& b) { return a = a * b; }
+template <Device D, class T>
+Tensor<D>& operator/=(Tensor<D>& a, const T& b) { return a = a / b; }
+
+}  // namespace needle

@@ -1,0 +1,86 @@
+// Tensors from nothing: constants, sequences, borrowed memory.
+#pragma once
+
+#include "needle/ops/comparison.hpp"
+#include "needle/ops/view.hpp"
+
+namespace needle {
+
+/// One value everywhere; takes no memory until something needs it to.
+template <Device D = DefaultDevice>
+Tensor<D> full(const Shape& shape, double value, Dtype dtype = real<D>) {
+  return constant<D>(value, shape, dtype);
+}
+/// Zeros of a shape.
+template <Device D = DefaultDevice>
+Tensor<D> zeros(const Shape& shape, Dtype dtype = real<D>) {
+  return constant<D>(0, shape, dtype);
+}
+/// Ones of a shape.
+template <Device D = DefaultDevice>
+Tensor<D> ones(const Shape& shape, Dtype dtype = real<D>) {
+  return constant<D>(1, shape, dtype);
+}
+/// Zeros of the shape and dtype of x.
+template <Device D>
+Tensor<D> zeros_like(const Tensor<D>& x) { return constant<D>(0, x.shape(), x.dtype()); }
+/// Ones of the shape and dtype of x.
+template <Device D>
+Tensor<D> ones_like(const Tensor<D>& x) { return constant<D>(1, x.shape(), x.dtype()); }
+
+/// start, start + step, ... up to but not including stop.
+template <Device D = DefaultDevice>
+Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<D>) {
+  const double count = std::ceil((stop - start) / step);
+  if (step == 0 || !(count < 0x1p40)) {
+    fail("arange: from ", start, " to ", stop, " in steps of ", step, " never ends");
+  }
+  const auto n = static_cast<std::int64_t>((std::fmax)(count, 0.0));
+  return visit(dtype, [&]<class T>(T) {
+    std::vector<T> values;
+    for (std::int64_t i = 0; i < n; ++i) {
+      values.push_back(static_cast<T>(start + static_cast<double>(i) * step));
+    }
+    if constexpr (std::is_floating_point_v<T>) {
+      return Tensor<D>(std::vector<typename D::Real>(values.begin(), values.end()), {n});
+    } else {
+      return Tensor<D>(values, {n});
+    }
+  });
+}
+/// 0, 1, ..., n - 1.
+template <Device D = DefaultDevice>
+Tensor<D> arange(std::int64_t n, Dtype dtype = real<D>) {
+  return arange<D>(0, static_cast<double>(n), 1, dtype);
+}
+
+/// The n x n matrix with ones on its diagonal.
+template <Device D = DefaultDevice>
+Tensor<D> eye(std::int64_t n) {
+  const Tensor<D> at = arange<D>(n, Dtype::int32);
+  return cast(reshape(at, {n, 1}) == at, real<D>);
+}
+
+/// ids as rows of zeros with a one at each id: (..., classes), real. For an embedding use
+/// `index_select`, which needs no such matrix.
+template <Device D>
+Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
+  if (is_float(ids.dtype())) fail("one_hot: ids of ", ids.dtype(), "; they must be int32 or uint8");
+  return cast(unsqueeze(ids, -1) == arange<D>(classes, Dtype::int32), real<D>);
+}
+
+/// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never written,
+/// must outlive every tensor that sees it, and `at_end` (if any) is called when none does any more.
+template <Device D = DefaultDevice, Element T>
+Tensor<D> borrow(const T* values, const Shape& shape, std::function<void()> at_end = {}) {
+  static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,
+                "borrow: the device calculates in another floating-point type");
+  const auto bytes = static_cast<std::size_t>(checked(shape, "borrow").size()) * sizeof(T);
+  Array<D> array;
+  static_cast<Layout&>(array) = compact_layout(shape);
+  array.dtype = dtype_of<T>;
+  array.storage = Ref(new Storage<D>(const_cast<T*>(values), bytes, std::move(at_end)));
+  return Tensor<D>(std::move(array));
+}
+
+}  // namespace needle

@@ -1,0 +1,86 @@
+// Losses, with PyTorch's names, arguments and defaults.
+#pragma once
+
+#include "needle/ops/gather.hpp"
+#include "needle/ops/matmul.hpp"
+
+namespace needle {
+
+/// What becomes of the losses of single items.
+enum class Reduction { none, mean, sum };
+
+namespace detail {
+template <Device D>
+Tensor<D> reduce_loss(const Tensor<D>& losses, Reduction reduction) {
+  if (reduction == Reduction::none) return losses;
+  return reduction == Reduction::mean ? mean(losses) : sum(losses);
+}
+}  // namespace detail
+
+/// Options of `cross_entropy`.
+template <Device D = DefaultDevice>
+struct CrossEntropy {
+  Reduction reduction = Reduction::mean;
+  /// The share of the target that is spread evenly over all classes.
+  double label_smoothing = 0;
+  /// Items of this class count for nothing (PyTorch's default is -100; here nothing is ignored).
+  std::optional<std::int32_t> ignore_index = std::nullopt;
+  /// A weight for each class, (classes,); the mean is weighted then.
+  Tensor<D> weight = {};
+};
+
+/// -log softmax(logits)[target]: logits (items, classes, ...), target class ids (items, ...) as int32
+/// or uint8; or (classes,) with a scalar target.
+template <Device D>
+Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
+                        const CrossEntropy<std::type_identity_t<D>>& options = {}) {
+  const int axis = logits.ndim() > 1 ? 1 : 0;
+  Shape expected = logits.shape();
+  if (logits.ndim() > 0) expected.erase(axis);
+  if (logits.ndim() == 0 || !(target.shape() == expected)) {
+    fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected, ", got ",
+         target.shape());
+  }
+  const std::int64_t classes = logits.shape()[axis];
+  const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
+  Tensor<D> ids = target, counts;
+  if (options.ignore_index) {
+    counts = to_real(target != *options.ignore_index);
+    ids = where(target == *options.ignore_index, 0, target);
+  }
+  ids = unsqueeze(ids, axis);
+  if (plain) {
+    const Tensor<D> losses = logsumexp(logits, axis) - squeeze(gather(logits, axis, ids), axis);
+    return detail::reduce_loss(losses, options.reduction);
+  }
+  const Tensor<D> log_p = log_softmax(logits, axis);
+  Tensor<D> losses = -squeeze(gather(log_p, axis, ids), axis);
+  Tensor<D> spread = -log_p, item_weight = counts ? counts : ones<D>(expected);
+  if (options.weight) {
+    if (!(options.weight.shape() == Shape{classes})) {
+      fail("cross_entropy: weight ", options.weight.shape(), " for ", classes, " classes");
+    }
+    const Tensor<D> of_item = reshape(index_select(options.weight, 0, flatten(ids)), expected);
+    item_weight = item_weight * of_item;
+    Shape along{};
+    for (int i = 0; i < logits.ndim(); ++i) along.push_back(i == axis ? classes : 1);
+    spread = spread * reshape(options.weight, along);
+  }
+  losses = losses * item_weight;
+  if (options.label_smoothing != 0) {
+    Tensor<D> even = sum(spread, axis);
+    if (counts) even = even * counts;
+    losses = losses * (1 - options.label_smoothing) +
+             even * (options.label_smoothing / static_cast<double>(classes));
+  }
+  if (options.reduction == Reduction::mean) return sum(losses) / sum(item_weight);
+  return detail::reduce_loss(losses, options.reduction);
+}
+
+/// The square of the difference; shapes broadcast.
+template <Device D>
+Tensor<D> mse_loss(const Tensor<D>& input, const Tensor<D>& target, Reduction reduction = Reduction::mean) {
+  return detail::reduce_loss(square(input - target), reduction);
+}
+
+}  // namespace needle

@@ -1,0 +1,69 @@
+// Matrix products.
+#pragma once
+
+#include "needle/ops/reduction.hpp"
+
+namespace needle {
+
+struct Matmul {
+  static Dtype dtype(Dtype a, Dtype b) {
+    if (!is_float(a) || a != b) fail("matmul: dtypes ", a, " and ", b, "; cast both to a float type");
+    return a;
+  }
+  static Shape shape(const Shape& a, const Shape& b) {
+    const int n = a.ndim(), m = b.ndim();
+    if (a[n - 1] != b[m - 2]) {
+      fail("matmul: shapes ", a, " and ", b, ": ", a[n - 1], " columns against ", b[m - 2],
+           " rows; they must be equal");
+    }
+    Shape left = a, right = b;
+    left.erase(n - 1), left.erase(n - 2), right.erase(m - 1), right.erase(m - 2);
+    Shape result = broadcast_shapes(left, right, "matmul");
+    result.push_back(a[n - 2]);
+    result.push_back(b[m - 1]);
+    return checked(result, "matmul");
+  }
+  template <Device D>
+  static Array<D> compute(const Array<D>& a, const Array<D>& b) {
+    Array<D> out(shape(a.shape, b.shape), a.dtype);
+    Shape left = out.shape, right = out.shape;
+    left[out.ndim() - 1] = a.shape.back();
+    right[out.ndim() - 2] = a.shape.back();
+    gemm(Array<D>(a, broadcasted(a, left)), Array<D>(b, broadcasted(b, right)), out);
+    return out;
+  }
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
+    return std::array{sum_to(matmul(g, transpose(b)), a.shape()),
+                      sum_to(matmul(transpose(a), g), b.shape())};
+  }
+};
+
+/// The matrix product of the last two axes; the others broadcast. A vector on the left is a row, one on
+/// the right a column, and its axis disappears, as in NumPy.
+template <Device D>
+Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
+  if (a.ndim() == 0 || b.ndim() == 0) {
+    fail("matmul: shapes ", a.shape(), " and ", b.shape(), "; a scalar has no rows, use *");
+  }
+  if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.ndim() == 1 ? -1 : -2);
+  if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
+  if (a.ndim() > 2 && b.ndim() == 2 && a.size() > 0) {  // one product of many rows
+    Shape result = a.shape();
+    if (a.shape().back() == b.shape()[0]) result[a.ndim() - 1] = b.shape()[1];
+    return reshape(matmul(reshape(a, {-1, a.shape().back()}), b), result);
+  }
+  return apply(Matmul{}, a, b);
+}
+
+/// x W^T + b, PyTorch's linear layer: x (..., in), weight (out, in), bias (out,) or absent.
+template <Device D>
+Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& bias = {}) {
+  if (weight.ndim() != 2 || x.ndim() == 0 || x.shape().back() != weight.shape()[1]) {
+    fail("linear: input ", x.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
+  }
+  const Tensor<D> y = matmul(x, transpose(weight));
+  return bias ? y + bias : y;
+}
+
+}  // namespace needle

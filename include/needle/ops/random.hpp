@@ -1,0 +1,88 @@
+// Random tensors: functions of a seed and a position, the same on every device.
+#pragma once
+
+#include "needle/core/philox.hpp"
+#include "needle/graph/apply.hpp"
+
+namespace needle {
+
+/// A place in a stream of random numbers; each random tensor takes the next numbers when it is built.
+/// Save and restore it to continue a run with the same bits.
+struct Generator {
+  std::uint64_t seed = 0, stream = 0, offset = 0;
+
+  /// Reserves numbers for a tensor of this size: whole blocks of four.
+  RandomKey take(std::int64_t size) {
+    const auto blocks = (static_cast<std::uint64_t>(size) + 3) / 4;
+    return {seed, stream, std::atomic_ref(offset).fetch_add(4 * blocks, std::memory_order_relaxed)};
+  }
+};
+
+/// The generator that random tensors use when none is given.
+inline Generator& default_generator() {
+  static Generator generator;
+  return generator;
+}
+
+/// Starts the default generator anew.
+inline void manual_seed(std::uint64_t seed) { default_generator() = {seed, 0, 0}; }
+
+namespace detail {
+/// A node without inputs whose value is made when it is needed.
+template <Device D>
+class RandomNode final : public Expression<D> {
+ public:
+  RandomNode(const Distribution& distribution, const RandomKey& key, const Shape& shape, Dtype dtype)
+      : Expression<D>(Kind::other, shape, dtype), distribution_(distribution), key_(key) {
+    this->pending_depth = 1;
+  }
+  std::string name() const override { return "random"; }
+  Array<D> compute(std::span<const Array<D>>) const override {
+    Array<D> out(this->shape, this->dtype);
+    random(distribution_, key_, out);
+    return out;
+  }
+
+ private:
+  Distribution distribution_;
+  RandomKey key_;
+};
+
+template <Device D>
+Tensor<D> random_tensor(const Distribution& distribution, const Shape& shape, Dtype dtype,
+                        Generator& generator) {
+  const RandomKey key = generator.take(checked(shape, "random").size());
+  return finish<D>(new RandomNode<D>(distribution, key, shape, dtype));
+}
+}  // namespace detail
+
+/// Uniform numbers in [low, high).
+template <Device D = DefaultDevice>
+Tensor<D> rand(const Shape& shape, double low = 0, double high = 1,
+               Generator& generator = default_generator()) {
+  return detail::random_tensor<D>({Distribution::uniform, low, high}, shape, real<D>, generator);
+}
+/// Normal numbers.
+template <Device D = DefaultDevice>
+Tensor<D> randn(const Shape& shape, double mean = 0, double deviation = 1,
+                Generator& generator = default_generator()) {
+  return detail::random_tensor<D>({Distribution::normal, mean, deviation}, shape, real<D>, generator);
+}
+/// 1 with this probability, else 0, as uint8: a mask.
+template <Device D = DefaultDevice>
+Tensor<D> randb(const Shape& shape, double probability, Generator& generator = default_generator()) {
+  if (!(probability >= 0 && probability <= 1)) {
+    fail("randb: a probability of ", probability, "; it must lie in [0, 1]");
+  }
+  return detail::random_tensor<D>({Distribution::bernoulli, probability, 1}, shape, Dtype::uint8, generator);
+}
+/// Whole numbers from low to high - 1, as int32.
+template <Device D = DefaultDevice>
+Tensor<D> randint(const Shape& shape, std::int32_t low, std::int32_t high,
+                  Generator& generator = default_generator()) {
+  if (low >= high) fail("randint: no whole number in [", low, ", ", high, ")");
+  return detail::random_tensor<D>({Distribution::integer, double(low), double(high)}, shape,
+                                  Dtype::int32, generator);
+}
+
+}  // namespace needle

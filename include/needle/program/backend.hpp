@@ -1,0 +1,42 @@
+// The kernels a device offers: free functions on `Array<D>`, found by argument-dependent lookup.
+//
+// Outputs are allocated by the caller and compact unless said otherwise; inputs are any views. Shapes
+// and dtypes were checked when the expression was built, so kernels check nothing.
+#pragma once
+
+#include <span>
+
+#include "needle/core/array.hpp"
+#include "needle/core/philox.hpp"
+#include "needle/program/program.hpp"
+
+namespace needle {
+
+/// A device with all its kernels:
+///
+/// - `execute(program, inputs, outputs)`: inputs are views of the outputs' shape.
+/// - `reduce(monoid, program, inputs, shape, mask, out)`: joins the program's one output over the axes
+///   of `mask`; inputs are views of `shape`, out has the kept axes only.
+/// - `gemm(a, b, out)`: (..., m, k) by (..., k, n), all three with the same leading dimensions.
+/// - `copy(from, to)`: converts elements between any two views of one shape.
+/// - `arg_extreme(x, axis, largest, out)`: first position of the extreme along an axis, as int32.
+/// - `gather(x, index, axis, out)`: out[..., i, ...] = x[..., index[..., i, ...], ...]; an index out
+///   of range is refused.
+/// - `scatter_add(source, index, axis, out)`: the transposed map, added into `out`.
+/// - `random(distribution, key, out)`: element i from the i-th number after the key's offset.
+template <class D>
+concept Backend =
+    Device<D> && requires(const Program& program, std::span<const Array<D>> inputs,
+                          std::span<Array<D>> outputs, const Array<D>& a, Array<D>& out,
+                          const Shape& shape, const RandomKey& key) {
+      execute(program, inputs, outputs);
+      reduce(Monoid::sum, program, inputs, shape, 1u, out);
+      gemm(a, a, out);
+      copy(a, out);
+      arg_extreme(a, 0, true, out);
+      gather(a, a, 0, out);
+      scatter_add(a, a, 0, out);
+      random(Distribution{}, key, out);
+    };
+
+}  // namespace needle

@@ -1,0 +1,113 @@
+// A program: straight-line elementwise arithmetic over a few inputs, the unit of fusion.
+//
+// The graph turns a run of scalar nodes into one program; every device can run any program, tile by
+// tile on a CPU, a thread to an element on a GPU. There is no compiler at run time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "needle/program/scalar.hpp"
+
+namespace needle {
+
+/// What registers hold: the device's `Real`, or 32-bit integers.
+enum class Arithmetic : std::uint8_t { real, int32 };
+
+/// Straight-line code on numbered values: inputs from 0, constants from 32, results from 64.
+/// Results share registers once their last reader is past; outputs keep a register of their own.
+struct Program {
+  static constexpr int max_inputs = 32, max_constants = 32, max_steps = 64, max_outputs = 16;
+  static constexpr int first_constant = 32, first_result = 64, max_values = 128;
+
+  /// `result = function(a, b, c)`; operands a function does not take repeat the first.
+  struct Step {
+    std::uint8_t function, result, a, b, c;
+  };
+
+  Arithmetic arithmetic = Arithmetic::real;
+  std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
+  Step step[max_steps];
+  double constant[max_constants];
+  std::uint8_t output[max_outputs];  ///< the value each output stores; the last step comes last
+
+  /// Adds an input; returns its number.
+  int add_input() { return inputs++; }
+  /// Adds a constant, or finds it; returns its number.
+  int add_constant(double value) {
+    for (int i = 0; i < constants; ++i) {
+      if (std::bit_cast<std::uint64_t>(constant[i]) == std::bit_cast<std::uint64_t>(value)) {
+        return first_constant + i;
+      }
+    }
+    constant[constants] = value;
+    return first_constant + constants++;
+  }
+  /// Adds a step; returns the number of its result.
+  int add_step(int function, int a, int b, int c) {
+    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
+    step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c)};
+    return first_result + steps++;
+  }
+  void add_output(int value) { output[outputs++] = static_cast<std::uint8_t>(value); }
+
+  /// Gives results registers, counted from `first_result`; call once, when the program is complete.
+  void assign_registers() {
+    std::uint8_t last_use[max_values] = {}, place[max_values], free[max_steps];
+    int free_count = 0;
+    for (int i = 0; i < steps; ++i) {
+      for (int operand : {step[i].a, step[i].b, step[i].c}) {
+        last_use[operand] = static_cast<std::uint8_t>(i);
+      }
+    }
+    for (int i = 0; i < outputs; ++i) last_use[output[i]] = max_steps;
+    for (int i = 0; i < max_values; ++i) place[i] = static_cast<std::uint8_t>(i);
+    for (int i = 0; i < steps; ++i) {
+      Step& s = step[i];
+      const int operands[] = {s.a, s.b, s.c}, result = s.result;
+      s.a = place[s.a], s.b = place[s.b], s.c = place[s.c];
+      // The register of an operand read for the last time is free for the result: loops run forward.
+      for (int k = 0; k < 3; ++k) {
+        const int operand = operands[k];
+        const bool repeated = (k > 0 && operands[0] == operand) || (k > 1 && operands[1] == operand);
+        if (operand >= first_result && last_use[operand] == i && !repeated) {
+          free[free_count++] = place[operand];
+        }
+      }
+      place[result] = free_count > 0 && last_use[result] != max_steps
+                          ? free[--free_count]
+                          : static_cast<std::uint8_t>(first_result + registers++);
+      s.result = place[result];
+    }
+    for (int i = 0; i < outputs; ++i) output[i] = place[output[i]];
+  }
+};
+
+/// The program that copies its one input.
+inline Program identity_program(Arithmetic arithmetic = Arithmetic::real) {
+  Program program;
+  program.arithmetic = arithmetic;
+  program.add_output(program.add_step(scalar::code<scalar::Identity>, program.add_input(), 0, 0));
+  program.assign_registers();
+  return program;
+}
+
+/// How a reduction joins two values.
+enum class Monoid : std::uint8_t { sum, product, maximum, minimum };
+
+/// The scalar function of a monoid.
+constexpr int scalar_code(Monoid monoid) {
+  constexpr int codes[] = {scalar::code<scalar::Add>, scalar::code<scalar::Multiply>,
+                           scalar::code<scalar::Maximum>, scalar::code<scalar::Minimum>};
+  return codes[static_cast<int>(monoid)];
+}
+
+/// What a monoid gives for no values at all: 0, 1, -infinity, infinity.
+constexpr double identity_of(Monoid monoid) {
+  constexpr double infinity = __builtin_huge_val();
+  constexpr double values[] = {0, 1, -infinity, infinity};
+  return values[static_cast<int>(monoid)];
+}
+
+}  // namespace needle

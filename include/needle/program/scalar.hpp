@@ -1,0 +1,218 @@
+// Scalar functions, each written once. The same definition is the CPU's vector loop, the GPU's kernel
+// and the reference device's loop in double precision: `R` is float, double or std::int32_t.
+//
+// To add one: write the struct, put its name into `ScalarFunctions`, and give it an op in
+// ops/elementwise.hpp. Functions are branch-free, so that loops over them vectorise. Comparisons give
+// 0 or 1. Integers wrap around.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "needle/program/math.hpp"
+
+namespace needle::scalar {
+
+/// The type in which `R` can wrap around: unsigned for integers, `R` itself for floating point.
+template <class R>
+using Wrapping = typename std::conditional_t<std::is_integral_v<R>, std::make_unsigned<R>,
+                                             std::type_identity<R>>::type;
+
+/// x
+struct Identity {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return x; }
+};
+/// -x
+struct Negate {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return static_cast<R>(-static_cast<Wrapping<R>>(x)); }
+};
+/// |x|
+struct Abs {
+  template <class R>
+  NEEDLE_FN static R apply(R x) {
+    if constexpr (std::is_integral_v<R>) return x < 0 ? Negate::apply(x) : x;
+    else return math::abs(x);
+  }
+};
+/// -1, 0 or 1
+struct Sign {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return static_cast<R>(R(x > R(0)) - R(x < R(0))); }
+};
+/// e to the power x
+struct Exp {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::exp(x); }
+};
+/// natural logarithm
+struct Log {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::log(x); }
+};
+/// square root
+struct Sqrt {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::sqrt(x); }
+};
+/// hyperbolic tangent
+struct Tanh {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::tanh(x); }
+};
+/// the error function
+struct Erf {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::erf(x); }
+};
+/// sine
+struct Sin {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::sin(x); }
+};
+/// cosine
+struct Cos {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return math::cos(x); }
+};
+/// 1 / (1 + e^-x)
+struct Sigmoid {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return R(1) / (R(1) + math::exp(-x)); }
+};
+/// max(x, 0); NaN stays NaN
+struct Relu {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return x < R(0) ? R(0) : x; }
+};
+/// x + y
+struct Add {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) {
+    return static_cast<R>(static_cast<Wrapping<R>>(x) + static_cast<Wrapping<R>>(y));
+  }
+};
+/// x - y
+struct Subtract {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) {
+    return static_cast<R>(static_cast<Wrapping<R>>(x) - static_cast<Wrapping<R>>(y));
+  }
+};
+/// x y
+struct Multiply {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) {
+    return static_cast<R>(static_cast<Wrapping<R>>(x) * static_cast<Wrapping<R>>(y));
+  }
+};
+/// x / y
+struct Divide {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return x / y; }
+};
+/// x to the power y
+struct Power {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return math::pow(x, y); }
+};
+/// the larger one; NaN if either is NaN
+struct Maximum {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return (x > y) | (x != x) ? x : y; }
+};
+/// the smaller one; NaN if either is NaN
+struct Minimum {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return (x < y) | (x != x) ? x : y; }
+};
+/// x = y
+struct Equal {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return x == y ? R(1) : R(0); }
+};
+/// x != y
+struct NotEqual {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return x != y ? R(1) : R(0); }
+};
+/// x < y
+struct Less {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return x < y ? R(1) : R(0); }
+};
+/// x <= y
+struct LessEqual {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y) { return x <= y ? R(1) : R(0); }
+};
+/// x where the condition is not 0, else y
+struct Where {
+  template <class R>
+  NEEDLE_FN static R apply(R condition, R x, R y) { return condition != R(0) ? x : y; }
+};
+/// x held between two bounds; NaN stays NaN
+struct Clamp {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R low, R high) {
+    const R raised = x < low ? low : x;
+    return raised > high ? high : raised;
+  }
+};
+/// towards zero to a whole number, held in the range of int32; NaN becomes 0
+struct ToInt32 {
+  template <class R>
+  NEEDLE_FN static R apply(R x) {
+    if constexpr (std::is_integral_v<R>) {
+      return x;
+    } else {
+      constexpr R high = std::is_same_v<R, float> ? R(2147483520.0) : R(2147483647.0);
+      const R held = Clamp::apply(x == x ? x : R(0), R(-2147483648.0), high);
+      return static_cast<R>(static_cast<std::int32_t>(held));
+    }
+  }
+};
+/// towards zero to a whole number from 0 to 255; NaN becomes 0
+struct ToUint8 {
+  template <class R>
+  NEEDLE_FN static R apply(R x) { return ToInt32::apply(Clamp::apply(x == x ? x : R(0), R(0), R(255))); }
+};
+
+/// The list that numbers scalar functions; `code<F>` is F's place in it.
+template <class... F>
+struct List {
+  static constexpr int size = sizeof...(F);
+};
+using ScalarFunctions =
+    List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add, Subtract,
+         Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp,
+         ToInt32, ToUint8>;
+
+/// How many operands a scalar function takes: 1, 2 or 3.
+template <class F>
+inline constexpr int arity = requires(double x) { F::apply(x); }         ? 1
+                             : requires(double x) { F::apply(x, x); } ? 2
+                                                                        : 3;
+
+template <class F, class... Fs>
+constexpr int index_in(List<Fs...>) {
+  int index = 0;
+  (void)((std::is_same_v<F, Fs> || (++index, false)) || ...);
+  return index;
+}
+
+/// The number of a scalar function in `ScalarFunctions`.
+template <class F>
+inline constexpr int code = index_in<F>(ScalarFunctions{});
+
+/// Functions that have no meaning on integers; a program in int32 never holds them.
+template <class F>
+inline constexpr bool real_only =
+    std::is_same_v<F, Exp> || std::is_same_v<F, Log> || std::is_same_v<F, Sqrt> ||
+    std::is_same_v<F, Tanh> || std::is_same_v<F, Erf> || std::is_same_v<F, Sin> ||
+    std::is_same_v<F, Cos> || std::is_same_v<F, Sigmoid> || std::is_same_v<F, Divide> ||
+    std::is_same_v<F, Power>;
+
+}  // namespace needle::scalar

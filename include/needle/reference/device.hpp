@@ -1,0 +1,31 @@
+// The reference device: plain loops in double precision, one thread. It is every test's oracle.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+
+#include "needle/core/array.hpp"
+
+namespace needle {
+
+/// The host again, in double and without cleverness: slow, and right.
+struct Reference {
+  using Real = double;
+  static constexpr std::string_view name = "reference";
+
+  static void* allocate(std::size_t bytes) { return Cache<Reference>::instance().allocate(bytes); }
+  static void release(void* block, std::size_t bytes) {
+    Cache<Reference>::instance().release(block, bytes);
+  }
+  static void upload(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  static void download(void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+  }
+  static void synchronize() {}
+  static void* system_allocate(std::size_t bytes) { return std::aligned_alloc(64, bytes); }
+  static void system_release(void* block, std::size_t) { std::free(block); }
+};
+
+static_assert(Device<Reference>);
+
+}  // namespace needle
