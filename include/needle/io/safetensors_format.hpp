@@ -1,0 +1,80 @@
+// What a safetensors file is made of: 8 bytes with the length of a header, the header in JSON, the
+// tensors' data. https://huggingface.co/docs/safetensors
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "needle/core/error.hpp"
+
+namespace needle::io {
+
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
+
+/// Element types of a file, ordered as the format's own writer orders tensors: the last come first.
+enum class ElementType : std::uint8_t { boolean, u8, i8, i16, f16, bf16, i32, f32, f64, i64 };
+
+namespace detail {
+
+struct ElementTypeFacts {
+  std::string_view name;
+  std::uint64_t bytes;
+};
+
+inline constexpr ElementTypeFacts element_types[] = {
+    {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2}, {"F16", 2},
+    {"BF16", 2}, {"I32", 4}, {"F32", 4}, {"F64", 8}, {"I64", 8}};
+
+}  // namespace detail
+
+/// Bytes of one element.
+constexpr std::uint64_t element_bytes(ElementType type) {
+  return detail::element_types[static_cast<int>(type)].bytes;
+}
+
+/// The name the format has for an element type: F32, BOOL.
+inline std::string str(ElementType type) {
+  return std::string(detail::element_types[static_cast<int>(type)].name);
+}
+
+/// One tensor of a file: `begin` and `end` count bytes from the start of the data.
+struct TensorEntry {
+  std::string name;
+  ElementType type = ElementType::f32;
+  std::vector<std::int64_t> shape = {};
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+/// Free text beside the tensors.
+using Metadata = std::map<std::string, std::string>;
+
+namespace detail {
+
+inline constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
+inline constexpr std::size_t max_dimensions = 64;
+
+/// Bytes of a tensor; nothing where a dimension is negative or they do not fit 63 bits.
+inline std::optional<std::uint64_t> tensor_bytes(ElementType type,
+                                                 const std::vector<std::int64_t>& shape) {
+  std::int64_t bytes = static_cast<std::int64_t>(element_bytes(type));
+  for (const std::int64_t extent : shape) {
+    if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return std::nullopt;
+  }
+  return static_cast<std::uint64_t>(bytes);
+}
+
+/// A name for an error, cut where it is too long to read.
+inline std::string quoted(std::string_view name) {
+  return "'" + std::string(name.substr(0, 77)) + (name.size() > 77 ? "...'" : "'");
+}
+
+}  // namespace detail
+
+}  // namespace needle::io

@@ -1,0 +1,130 @@
+// Writes a safetensors file, byte for byte as the format's own library does.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "needle/core/error.hpp"
+#include "needle/io/file.hpp"
+#include "needle/io/safetensors_format.hpp"
+#include "needle/io/utf8.hpp"
+
+namespace needle::io {
+
+namespace detail {
+
+/// A text as JSON writes it; what is not UTF-8 is refused.
+inline std::string json_string(std::string_view text) {
+  if (!is_utf8(text)) fail("safetensors: ", quoted(text), " is not UTF-8");
+  constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string result = "\"";
+  for (const char c : text) {
+    if (const std::size_t i = special.find(c); i != special.npos) {
+      result += '\\';
+      result += letters[i];
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      result += c < 0x10 ? "\\u000" : "\\u001";
+      result += digits[c & 0xF];
+    } else {
+      result += c;
+    }
+  }
+  return result += '"';
+}
+
+/// Puts the entries in the order of the file, largest elements first, and gives them their offsets.
+inline void place(std::vector<TensorEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
+    return a.type != b.type ? a.type > b.type : a.name < b.name;
+  });
+  std::uint64_t end = 0;
+  for (TensorEntry& entry : entries) {
+    const auto bytes = tensor_bytes(entry.type, entry.shape);
+    entry.begin = end;
+    if (!bytes || __builtin_add_overflow(end, *bytes, &end)) {
+      fail("safetensors: the size of tensor ", quoted(entry.name),
+           " is negative or overflows 64 bits");
+    }
+    entry.end = end;
+  }
+}
+
+inline void refuse_repeated_names(const std::vector<TensorEntry>& entries) {
+  std::vector<std::string_view> names;
+  for (const TensorEntry& entry : entries) names.push_back(entry.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) fail("safetensors: two tensors have the name ", quoted(*twice));
+  if (std::binary_search(names.begin(), names.end(), "__metadata__")) {
+    fail("safetensors: no tensor may have the name '__metadata__'");
+  }
+}
+
+}  // namespace detail
+
+/// Everything before the data of a file with these tensors, whose order and offsets it sets.
+inline std::string safetensors_header(std::vector<TensorEntry>& entries,
+                                      const Metadata& metadata = {}) {
+  detail::refuse_repeated_names(entries);
+  detail::place(entries);
+  std::string header = "{", separator;
+  if (!metadata.empty()) {
+    header += "\"__metadata__\":{";
+    for (const auto& [key, text] : metadata) {
+      header += separator + detail::json_string(key) + ":" + detail::json_string(text);
+      separator = ",";
+    }
+    header += "}";
+  }
+  for (const TensorEntry& entry : entries) {
+    header += separator + detail::json_string(entry.name) + ":{\"dtype\":\"" + str(entry.type) +
+              "\",\"shape\":[";
+    separator.clear();
+    for (const std::int64_t extent : entry.shape) {
+      header += separator + std::to_string(extent);
+      separator = ",";
+    }
+    header += "],\"data_offsets\":[" + std::to_string(entry.begin) + "," +
+              std::to_string(entry.end) + "]}";
+    separator = ",";
+  }
+  header += "}";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  if (header.size() > detail::max_header_bytes) {
+    fail("safetensors: the names and shapes take ", header.size(), " bytes; at most ",
+         detail::max_header_bytes, " go");
+  }
+  std::string length;
+  for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(header.size() >> shift);
+  return length + header;
+}
+
+/// Writes a file, or leaves everything as it was. `bytes_of(entry)` gives the data of one tensor,
+/// as a span or a vector of bytes; it is called once for each, in the order of the file.
+template <std::invocable<const TensorEntry&> BytesOf>
+void write_safetensors(const std::string& path, std::vector<TensorEntry> entries,
+                       BytesOf&& bytes_of, const Metadata& metadata = {}) {
+  const std::string header = safetensors_header(entries, metadata);
+  write_file(path, [&](FileWriter& file) {
+    file.write(header);
+    for (const TensorEntry& entry : entries) {
+      const auto& data = bytes_of(entry);
+      const std::span<const std::byte> bytes(data);
+      if (bytes.size() != entry.end - entry.begin) {
+        fail("safetensors: tensor ", detail::quoted(entry.name), " has ", bytes.size(),
+             " bytes, its shape and ", entry.type, " make ", entry.end - entry.begin);
+      }
+      file.write(bytes);
+    }
+  });
+}
+
+}  // namespace needle::io

@@ -1,0 +1,62 @@
+#include "needle/io/half.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "catch.hpp"
+
+using namespace needle::io;
+
+namespace {
+constexpr float infinity = std::numeric_limits<float>::infinity();
+}
+
+TEST_CASE("known values of the 16-bit formats") {
+  CHECK(half_to_float(0x3C00) == 1);
+  CHECK(half_to_float(0xC000) == -2);
+  CHECK(half_to_float(0x7BFF) == 65504);
+  CHECK(half_to_float(0x0001) == 0x1p-24f);
+  CHECK(half_to_float(0x7C00) == infinity);
+  CHECK(std::signbit(half_to_float(0x8000)));
+  CHECK(bfloat16_to_float(0x3F80) == 1);
+  CHECK(bfloat16_to_float(0xFF80) == -infinity);
+}
+
+TEST_CASE("every 16-bit number survives the way to float and back") {
+  int different = 0;
+  for (std::uint32_t i = 0; i < 0x10000; ++i) {
+    const auto bits = static_cast<std::uint16_t>(i);
+    const float half = half_to_float(bits), brain = bfloat16_to_float(bits);
+    different += std::isnan(half) ? !std::isnan(half_to_float(float_to_half(half)))
+                                  : float_to_half(half) != bits;
+    different += std::isnan(brain) ? !std::isnan(bfloat16_to_float(float_to_bfloat16(brain)))
+                                   : float_to_bfloat16(brain) != bits;
+  }
+  CHECK(different == 0);
+}
+
+TEST_CASE("rounding is to the nearest number, and to the even one of two") {
+  int wrong = 0;
+  for (std::uint16_t bits = 0; bits < 0x7BFF; ++bits) {
+    const float low = half_to_float(bits), high = half_to_float(bits + 1),
+                middle = (low + high) / 2;
+    wrong += float_to_half(middle) != bits + (bits & 1);
+    wrong += float_to_half(std::nextafter(middle, low)) != bits;
+    wrong += float_to_half(std::nextafter(middle, high)) != bits + 1;
+    wrong += float_to_half(-middle) != (0x8000 | (bits + (bits & 1)));
+  }
+  for (std::uint16_t bits = 0; bits < 0x7F7F; ++bits) {
+    const float low = bfloat16_to_float(bits), high = bfloat16_to_float(bits + 1);
+    const float middle = low + (high - low) / 2;
+    wrong += float_to_bfloat16(middle) != bits + (bits & 1);
+    wrong += float_to_bfloat16(std::nextafter(middle, low)) != bits;
+    wrong += float_to_bfloat16(std::nextafter(middle, high)) != bits + 1;
+  }
+  CHECK(wrong == 0);
+  CHECK(float_to_half(65519.99f) == 0x7BFF);
+  CHECK(float_to_half(65520) == 0x7C00);
+  CHECK(float_to_half(-infinity) == 0xFC00);
+  CHECK(float_to_half(std::numeric_limits<float>::max()) == 0x7C00);
+  CHECK(float_to_half(std::numeric_limits<float>::denorm_min()) == 0);
+  CHECK(float_to_bfloat16(std::numeric_limits<float>::max()) == 0x7F80);
+}
