@@ -44,16 +44,16 @@ struct Matrix {
 };
 
 std::vector<float> product(int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-                           int64_t c_row, Isa with) {
+                           int64_t c_row, const GemmKernel& kernel) {
   std::vector<float> c(static_cast<size_t>((m + 1) * c_row + 64), guard);
-  gemm(m, n, k, a.data(), a.row, a.col, b.data(), b.row, b.col, c.data() + 32, c_row, with);
+  gemm(m, n, k, a.data(), a.row, a.col, b.data(), b.row, b.col, c.data() + 32, c_row, kernel);
   return c;
 }
 
 /// The number of elements that are wrong, inside the product or in the guard around it.
 int64_t wrong(int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b, int64_t c_row,
-              Isa with) {
-  const std::vector<float> c = product(m, n, k, a, b, c_row, with);
+              const GemmKernel& kernel) {
+  const std::vector<float> c = product(m, n, k, a, b, c_row, kernel);
   int64_t bad = 0;
   for (int64_t e = 0; e < static_cast<int64_t>(c.size()); ++e) {
     const int64_t at = e - 32, i = at < 0 ? -1 : at / c_row, j = at < 0 ? -1 : at % c_row;
@@ -72,23 +72,29 @@ int64_t wrong(int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
   return bad;
 }
 
-std::vector<Isa> instruction_sets() {
-  std::vector<Isa> sets{Isa::baseline};
-  if (isa() != Isa::baseline) sets.push_back(Isa::avx2);
-  if (isa() == Isa::avx512) sets.push_back(Isa::avx512);
-  return sets;
+/// Every set of tiles this processor can run; the AVX-512 tiles, compiled for AVX2, are among them.
+std::vector<const GemmKernel*> kernels() {
+  std::vector<const GemmKernel*> all{&gemm_kernel(Isa::baseline)};
+#if NEEDLE_X86
+  if (isa() != Isa::baseline) {
+    all.push_back(&gemm_kernel(Isa::avx2));
+    all.push_back(&gemm_tile_avx2_kernel<64, 14, 14>());
+  }
+  if (isa() == Isa::avx512) all.push_back(&gemm_kernel(Isa::avx512));
+#endif
+  return all;
 }
 
 }  // namespace
 
 TEST_CASE("gemm agrees with a plain loop in double for sizes around every edge") {
-  for (Isa with : instruction_sets()) {
+  for (const GemmKernel* kernel : kernels()) {
     for (int64_t m : {0, 1, 2, 5, 6, 7, 13, 29}) {
       for (int64_t n : {0, 1, 3, 4, 8, 9, 16, 17, 32, 33, 50}) {
         for (int64_t k : {0, 1, 2, 7, 33}) {
           const Matrix a(m, k, k, 1, 1), b(k, n, n, 1, 2);
-          INFO(m << " x " << n << " x " << k << ", instruction set " << static_cast<int>(with));
-          REQUIRE(wrong(m, n, k, a, b, n + 3, with) == 0);
+          INFO(m << " x " << n << " x " << k << ", lanes " << kernel->lanes);
+          REQUIRE(wrong(m, n, k, a, b, n + 3, *kernel) == 0);
         }
       }
     }
@@ -96,7 +102,7 @@ TEST_CASE("gemm agrees with a plain loop in double for sizes around every edge")
 }
 
 TEST_CASE("gemm agrees with a plain loop where cache blocks end") {
-  for (Isa with : instruction_sets()) {
+  for (const GemmKernel* kernel : kernels()) {
     for (const auto& [m, n, k] : {std::array<int64_t, 3>{100, 50, 784},
                                   {100, 10, 100},
                                   {129, 193, 257},
@@ -109,15 +115,15 @@ TEST_CASE("gemm agrees with a plain loop where cache blocks end") {
       for (bool transposed : {false, true}) {
         const Matrix a(m, k, transposed ? 1 : k, transposed ? m : 1, 3);
         const Matrix b(k, n, transposed ? 1 : n, transposed ? k : 1, 4);
-        INFO(m << " x " << n << " x " << k << ", instruction set " << static_cast<int>(with));
-        REQUIRE(wrong(m, n, k, a, b, n, with) == 0);
+        INFO(m << " x " << n << " x " << k << ", lanes " << kernel->lanes);
+        REQUIRE(wrong(m, n, k, a, b, n, *kernel) == 0);
       }
     }
   }
 }
 
 TEST_CASE("gemm reads any strides: transposed, reversed, spaced and broadcast") {
-  for (Isa with : instruction_sets()) {
+  for (const GemmKernel* kernel : kernels()) {
     for (const auto& [m, n, k] :
          {std::array<int64_t, 3>{7, 19, 11}, {13, 40, 6}, {140, 200, 20}, {3, 5, 300}}) {
       const std::vector<std::pair<int64_t, int64_t>> of_a{{k, 1},     {1, m},    {-k, 1}, {k, -1},
@@ -130,8 +136,8 @@ TEST_CASE("gemm reads any strides: transposed, reversed, spaced and broadcast") 
         for (const auto& [b_row, b_col] : of_b) {
           const Matrix a(m, k, a_row, a_col, 5), b(k, n, b_row, b_col, 6);
           INFO(m << " x " << n << " x " << k << ", A by " << a_row << ", " << a_col << ", B by "
-                 << b_row << ", " << b_col << ", instruction set " << static_cast<int>(with));
-          REQUIRE(wrong(m, n, k, a, b, n + 1, with) == 0);
+                 << b_row << ", " << b_col << ", lanes " << kernel->lanes);
+          REQUIRE(wrong(m, n, k, a, b, n + 1, *kernel) == 0);
         }
       }
     }
@@ -139,13 +145,13 @@ TEST_CASE("gemm reads any strides: transposed, reversed, spaced and broadcast") 
 }
 
 TEST_CASE("gemm lets a NaN and zero times infinity through, and only where they belong") {
-  for (Isa with : instruction_sets()) {
+  for (const GemmKernel* kernel : kernels()) {
     const int64_t m = 9, n = 21, k = 17;
     Matrix a(m, k, k, 1, 7), b(k, n, n, 1, 8);
     a.at(2, 3) = std::numeric_limits<float>::quiet_NaN();
     a.at(5, 4) = 0.0f;
     b.at(4, 20) = std::numeric_limits<float>::infinity();
-    const std::vector<float> c = product(m, n, k, a, b, n, with);
+    const std::vector<float> c = product(m, n, k, a, b, n, *kernel);
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         const float x = c[static_cast<size_t>(32 + i * n + j)];
@@ -159,15 +165,15 @@ TEST_CASE("gemm lets a NaN and zero times infinity through, and only where they 
 
 TEST_CASE("gemm gives the same bits for any number of threads") {
   const int before = needle::num_threads();
-  for (Isa with : instruction_sets()) {
+  for (const GemmKernel* kernel : kernels()) {
     for (const auto& [m, n, k] :
          {std::array<int64_t, 3>{100, 100, 784}, {333, 257, 300}, {64, 1700, 64}}) {
       const Matrix a(m, k, k, 1, 9), b(k, n, 1, k, 10);
       needle::set_num_threads(1);
-      const std::vector<float> one = product(m, n, k, a, b, n, with);
+      const std::vector<float> one = product(m, n, k, a, b, n, *kernel);
       for (int threads : {2, 4}) {
         needle::set_num_threads(threads);
-        const std::vector<float> many = product(m, n, k, a, b, n, with);
+        const std::vector<float> many = product(m, n, k, a, b, n, *kernel);
         REQUIRE(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)) == 0);
       }
     }

@@ -45,47 +45,56 @@ struct GemmBlock {
 
   int64_t strip() const { return 2 * kernel.lanes; }
   int64_t strips() const { return (columns + strip() - 1) / strip(); }
-  GemmCut tiles() const { return {rows, kernel.rows}; }
 
   /// The width of strip j: two vectors, or one where the last columns fit in one.
   int64_t width(int64_t j) const {
     return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
   }
 
-  void pack_a(int64_t tile) const {
-    const int64_t i = tiles().begin(tile), height = tiles().begin(tile + 1) - i;
-    gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
+  /// Groups of rows whose packed form stays in L2, each cut into tiles on its own.
+  GemmCut groups() const { return {rows, 192 / kernel.rows * kernel.rows}; }
+
+  void pack_a(int64_t group) const {
+    const int64_t top = groups().begin(group);
+    const GemmCut cut(groups().begin(group + 1) - top, kernel.rows);
+    for (int64_t t = 0; t < cut.parts; ++t) {
+      const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
+      gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
+    }
   }
 
   void pack_b(int64_t j) const {
     const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
     if (!b_packed && wide == width(j)) return;
-    gemm_pack({b.data + first * b.lane, b.lane, b.depth}, wide, depth, width(j),
-              b_room + first * depth);
+    float* to = b_room + first * depth;
+    if (wide < width(j)) std::fill_n(to, depth * width(j), 0.0f);
+    gemm_pack({b.data + first * b.lane, b.lane, b.depth}, wide, depth, width(j), to);
   }
 
-  /// Multiplies tiles [i0, i1) with strip j.
-  void multiply(int64_t i0, int64_t i1, int64_t j) const {
+  /// Multiplies a group of rows with strip j.
+  void multiply(int64_t group, int64_t j) const {
     const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
     const bool whole = wide == width(j), in_place = !b_packed && whole;
     const float* b_data = in_place ? b.data + first : b_room + first * depth;
     const int64_t b_row = in_place ? b.depth : width(j);
-    const GemmTile* tile = width(j) == strip() ? kernel.two : kernel.one;
-    const GemmCut cut = tiles();
-    for (int64_t t = i0; t < i1; ++t) {
-      const int64_t i = cut.begin(t), height = cut.begin(t + 1) - i;
+    const bool narrow = width(j) < strip();
+    const GemmTile* tile = narrow ? kernel.one : kernel.two;
+    // One vector wide needs twice the rows for as many independent sums.
+    const int64_t top = groups().begin(group);
+    const GemmCut cut(groups().begin(group + 1) - top,
+                      narrow && !a_packed ? kernel.tall : kernel.rows);
+    alignas(64) float edge[14 * 32];
+    for (int64_t t = 0; t < cut.parts; ++t) {
+      const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
       const float* a_data = a_packed ? a_room + i * depth : a.data + i * a.lane;
       const int64_t a_row = a_packed ? 1 : a.lane, a_col = a_packed ? height : a.depth;
       float* to = c + i * c_row + first;
       if (whole) {
         tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, to, c_row, add);
       } else {
-        alignas(64) float edge[14 * 32];
-        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, strip(), false);
+        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, width(j), false);
         for (int64_t r = 0; r < height; ++r) {
-          float* out = to + r * c_row;
-          const float* in = edge + r * strip();
-          for (int64_t x = 0; x < wide; ++x) out[x] = add ? in[x] + out[x] : in[x];
+          gemm_copy_edge(edge + r * width(j), wide, add, to + r * c_row);
         }
       }
     }
@@ -93,28 +102,23 @@ struct GemmBlock {
 
   /// Packs what is to be packed, then multiplies, both in chunks fixed by the shape.
   void run() const {
-    const GemmCut cut = tiles();
-    const bool alone = rows * columns * depth < worth_sharing;
-    const int64_t a_each = (std::max)(int64_t{1}, 32768 / (kernel.rows * depth));
-    const int64_t b_each = (std::max)(int64_t{1}, 32768 / (strip() * depth));
-    const GemmCut a_parts(a_packed ? cut.parts : 0, a_each), b_parts(strips(), b_each);
+    const GemmCut down = groups();
+    const int64_t a_parts = a_packed ? down.parts : 0;
+    const GemmCut b_parts(strips(), (std::max)(int64_t{1}, 32768 / (strip() * depth)));
     const auto pack = [&](int64_t chunk) {
-      if (chunk < a_parts.parts) {
-        for (int64_t t = a_parts.begin(chunk); t < a_parts.begin(chunk + 1); ++t) pack_a(t);
-      } else {
-        chunk -= a_parts.parts;
-        for (int64_t j = b_parts.begin(chunk); j < b_parts.begin(chunk + 1); ++j) pack_b(j);
-      }
+      if (chunk < a_parts) return pack_a(chunk);
+      chunk -= a_parts;
+      for (int64_t j = b_parts.begin(chunk); j < b_parts.begin(chunk + 1); ++j) pack_b(j);
     };
-    const GemmCut down(cut.parts, (std::max)(1, 96 / kernel.rows)), across(strips(), 16);
+    // Neighbouring chunks share their rows of A, which so stay in the cache of whoever runs them.
+    const int64_t work = (std::min)(rows, int64_t{192}) * strip() * depth;
+    const GemmCut across(strips(), 1 + worth_sharing / 2 / work);
     const auto product = [&](int64_t chunk) {
       const int64_t x = chunk % across.parts, y = chunk / across.parts;
-      for (int64_t j = across.begin(x); j < across.begin(x + 1); ++j) {
-        multiply(down.begin(y), down.begin(y + 1), j);
-      }
+      for (int64_t j = across.begin(x); j < across.begin(x + 1); ++j) multiply(y, j);
     };
-    const int64_t packs = a_parts.parts + b_parts.parts, products = down.parts * across.parts;
-    if (alone) {
+    const int64_t packs = a_parts + b_parts.parts, products = down.parts * across.parts;
+    if (rows * columns * depth < worth_sharing) {
       for (int64_t i = 0; i < packs; ++i) pack(i);
       for (int64_t i = 0; i < products; ++i) product(i);
     } else {
@@ -130,40 +134,41 @@ struct GemmBlock {
 /// An element's k products are added in the same order for any number of threads and any tile.
 inline void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_col,
                  const float* b, int64_t b_row, int64_t b_col, float* c, int64_t c_row,
-                 Isa with = isa()) {
+                 const GemmKernel& kernel = gemm_kernel(isa())) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_row, n, 0.0f);
     return;
   }
-  const GemmKernel& kernel = gemm_kernel(with);
-  const GemmCut down(m, 1536), across(n, 1536), deep(k, 256);
-  const bool a_packed = n > 192;
-  const bool b_packed = b_col != 1 || m > 128;
+  // A narrow C wastes most of each vector; where A lies as its transpose, C' = B' A' does not.
+  const int64_t lanes = kernel.lanes, padded = n <= lanes ? lanes : 2 * lanes;
+  if (a_row == 1 && m >= 4 * lanes && n < 2 * lanes && 5 * n < 4 * padded) {
+    const GemmCut slabs(m, 2048);
+    for (int64_t y = 0; y < slabs.parts; ++y) {
+      const int64_t i = slabs.begin(y), rows = slabs.begin(y + 1) - i;
+      float* flipped = gemm_scratch<1>().get(rows * n);
+      gemm(n, rows, k, b, b_col, b_row, a + i, a_col, 1, flipped, rows, kernel);
+      gemm_pack({flipped, rows, 1}, n, rows, c_row, c + i * c_row);
+    }
+    return;
+  }
+  const GemmCut down(m, 1536), across(n, 1536), deep(k, 384);
+  const bool a_packed = n > 192, b_packed = b_col != 1 || m > 128;
   const int64_t most = (k + deep.parts - 1) / deep.parts;
-  const int64_t most_rows = (std::min)(m, int64_t{1536}),
-                most_columns = (std::min)(n, int64_t{1536});
-  const int64_t a_size = a_packed ? (most_rows * most + 15) / 16 * 16 : 0;
-  float* room = gemm_scratch().get(a_size + (most_columns + 2 * kernel.lanes) * most);
+  const int64_t a_size = a_packed ? ((std::min)(m, int64_t{1536}) * most + 15) / 16 * 16 : 0;
+  const int64_t b_size = ((std::min)(n, int64_t{1536}) + 2 * lanes) * most;
+  float* room = gemm_scratch<0>().get(a_size + b_size);
   for (int64_t x = 0; x < across.parts; ++x) {
     const int64_t j = across.begin(x), columns = across.begin(x + 1) - j;
     for (int64_t z = 0; z < deep.parts; ++z) {
       const int64_t p = deep.begin(z), depth = deep.begin(z + 1) - p;
       for (int64_t y = 0; y < down.parts; ++y) {
         const int64_t i = down.begin(y), rows = down.begin(y + 1) - i;
-        GemmBlock{kernel,
-                  rows,
-                  columns,
-                  depth,
-                  {a + i * a_row + p * a_col, a_row, a_col},
-                  {b + p * b_row + j * b_col, b_col, b_row},
-                  a_packed,
-                  b_packed,
-                  room,
-                  room + a_size,
-                  c + i * c_row + j,
-                  c_row,
-                  z > 0}
+        const GemmOperand from_a{a + i * a_row + p * a_col, a_row, a_col};
+        const GemmOperand from_b{b + p * b_row + j * b_col, b_col, b_row};
+        GemmBlock{
+            kernel, rows,          columns,           depth, from_a, from_b, a_packed, b_packed,
+            room,   room + a_size, c + i * c_row + j, c_row, z > 0}
             .run();
       }
     }
@@ -181,10 +186,10 @@ struct GemmOffsets {
 template <class At>
 void gemm_batch(int64_t batch, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row,
                 int64_t a_col, const float* b, int64_t b_row, int64_t b_col, float* c,
-                int64_t c_row, const At& at, Isa with = isa()) {
+                int64_t c_row, const At& at, const GemmKernel& kernel = gemm_kernel(isa())) {
   const auto one = [&](int64_t i) {
     const GemmOffsets o = at(i);
-    gemm(m, n, k, a + o.a, a_row, a_col, b + o.b, b_row, b_col, c + o.c, c_row, with);
+    gemm(m, n, k, a + o.a, a_row, a_col, b + o.b, b_row, b_col, c + o.c, c_row, kernel);
   };
   const int64_t work = (std::max)(int64_t{1}, m * n * k);
   if (work >= GemmBlock::worth_sharing && batch < 2 * num_threads()) {

@@ -25,17 +25,18 @@ struct GemmOperand {
   int64_t lane, depth;
 };
 
-/// to[p * width + i] = element (lane i, step p) for i < lanes, zero for lanes <= i < width.
+/// to[p * width + i] = element (lane i, step p), for i < lanes and p < depth; nothing else is
+/// written.
 inline void gemm_pack(const GemmOperand& from, int64_t lanes, int64_t depth, int64_t width,
                       float* to) {
   using Value = VectorOf<16>::Value;
   using Memory = VectorOf<16>::Memory;
   const float* data = from.data;
-  if (lanes < width) std::fill(to, to + depth * width, 0.0f);
   if (from.lane == 1 && lanes >= 4) {
     for (int64_t p = 0; p < depth; ++p) {
       const float* in = data + p * from.depth;
       float* out = to + p * width;
+      __builtin_prefetch(in + 16 * from.depth);
       for (int64_t i = 0; i + 4 < lanes; i += 4) {
         *reinterpret_cast<Memory*>(out + i) = *reinterpret_cast<const Memory*>(in + i);
       }
@@ -78,6 +79,18 @@ inline void gemm_pack(const GemmOperand& from, int64_t lanes, int64_t depth, int
   }
 }
 
+/// to[i] = from[i], or to[i] += from[i] when `add`, for a row of fewer than 64 floats.
+inline void gemm_copy_edge(const float* from, int64_t size, bool add, float* to) {
+  using Memory = VectorOf<16>::Memory;
+  int64_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    const VectorOf<16>::Value x = *reinterpret_cast<const Memory*>(from + i);
+    Memory* out = reinterpret_cast<Memory*>(to + i);
+    *out = add ? x + *out : x;
+  }
+  for (; i < size; ++i) to[i] = add ? from[i] + to[i] : from[i];
+}
+
 /// A thread's packing buffer: grows to what was asked for, 64-byte aligned, kept until the thread
 /// ends.
 class GemmScratch {
@@ -107,8 +120,9 @@ class GemmScratch {
   int64_t size_ = 0;
 };
 
-/// The packing buffer of this thread.
-inline GemmScratch& gemm_scratch() {
+/// This thread's buffer for one purpose: packed operands (0), or a transposed result (1).
+template <int Purpose>
+GemmScratch& gemm_scratch() {
   static thread_local GemmScratch scratch;
   return scratch;
 }
