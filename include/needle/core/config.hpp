@@ -16,6 +16,9 @@
 #define NEEDLE_FN __attribute__((always_inline)) inline
 #endif
 
+/// A function that is called, not copied into its callers: for what is slow anyway, or many call.
+#define NEEDLE_NOINLINE __attribute__((noinline))
+
 /// 1 where the x86 kernels (AVX2, AVX-512) are compiled; they are chosen at run time.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define NEEDLE_X86 1

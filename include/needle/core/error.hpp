@@ -29,17 +29,41 @@ std::string str(T value) {
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
+/// A piece of a message: any object that has a `str`, which is called only if the text is needed. So
+/// a check costs its caller no more code than a pointer for each part.
+class Part {
+ public:
+  Part(const char* text) : object_(text), append_([](std::string& to, const void* object) {
+    to += static_cast<const char*>(object);
+  }) {}
+  template <class T>
+    requires(!std::is_array_v<T>)
+  Part(const T& object) : object_(&object), append_([](std::string& to, const void* object) {
+    to += str(*static_cast<const T*>(object));
+  }) {}
+  void append_to(std::string& whole) const { append_(whole, object_); }
+
+ private:
+  const void* object_;
+  void (*append_)(std::string&, const void*);
+};
+
+NEEDLE_NOINLINE inline std::string joined(const Part* parts, std::size_t count) {
+  std::string whole;
+  for (std::size_t i = 0; i < count; ++i) parts[i].append_to(whole);
+  return whole;
+}
+
 /// Parts as one text; a type joins in by an overload of `str` in its own namespace.
 template <class... Parts>
 std::string text(const Parts&... parts) {
-  std::string whole;
-  ((whole += str(parts)), ...);
-  return whole;
+  const Part list[] = {Part(parts)...};
+  return joined(list, sizeof...(parts));
 }
 
 /// Throws `Error` with its parts as one text.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+[[noreturn]] NEEDLE_NOINLINE void fail(const Parts&... parts) {
   throw Error(text(parts...));
 }
 

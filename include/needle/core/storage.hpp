@@ -30,7 +30,7 @@ struct Storage : Counted {
 };
 
 template <Device D>
-void destroy(Storage<D>* storage) {
+NEEDLE_NOINLINE void destroy(Storage<D>* storage) {
   delete storage;
 }
 

@@ -48,7 +48,7 @@ class Interpreter {
       const Array<Cpu>& input = inputs[k];
       direct_[k] = input.dtype == dtype_of<R> && loop.is_compact(k);
       if (!direct_[k] && loop.is_constant(k)) {
-        gather_tile(buffer_[k], input, Loop{{1}, {{0}}}, 0, 0, 1);
+        gather_tile(buffer_[k], input, loop, k, 0, 1);
         std::fill_n(buffer_[k], width_, *buffer_[k]);
         constant_[k] = true;
       }

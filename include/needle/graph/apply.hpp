@@ -82,6 +82,26 @@ constexpr Kind kind_of = ScalarOp<O>      ? Kind::scalar
                          : ReductionOp<O> ? Kind::reduction
                                           : Kind::other;
 
+/// What a new node takes over from its inputs.
+template <Device D>
+NEEDLE_NOINLINE void connect(Expression<D>& node, std::span<const Ref<Expression<D>>> inputs) {
+  bool tracked = false;
+  for (const auto& input : inputs) {
+    tracked |= input->tracked;
+    if (input->evaluated()) {
+      const auto bytes = static_cast<std::int64_t>(input->value.storage->bytes);
+      node.pending_bytes += input->tracked ? 0 : bytes;
+    } else {
+      node.pending_depth = (std::max)(node.pending_depth, input->pending_depth);
+      node.pending_bytes += input->pending_bytes;
+    }
+    node.pending_bytes = (std::min)(node.pending_bytes, std::int64_t{1} << 60);
+  }
+  node.pending_depth += 1;
+  node.tracked = tracked && thread_mode.recording && is_float(node.dtype);
+  node.checkpointed = thread_mode.checkpointing;
+}
+
 /// An op as an expression; `Inputs` is a std::array or a std::vector of references.
 template <class O, Device D, class Inputs>
 class Node final : public Expression<D> {
@@ -100,21 +120,7 @@ class Node final : public Expression<D> {
       this->axes = op_.mask;
       this->arithmetic = is_float(dtype) ? Arithmetic::real : Arithmetic::int32;
     }
-    bool tracked = false;
-    for (const auto& input : inputs_) {
-      tracked |= input->tracked;
-      if (input->evaluated()) {
-        const auto bytes = static_cast<std::int64_t>(input->value.storage->bytes);
-        this->pending_bytes += input->tracked ? 0 : bytes;
-      } else {
-        this->pending_depth = (std::max)(this->pending_depth, input->pending_depth);
-        this->pending_bytes += input->pending_bytes;
-      }
-      this->pending_bytes = (std::min)(this->pending_bytes, std::int64_t{1} << 60);
-    }
-    this->pending_depth += 1;
-    this->tracked = tracked && thread_mode.recording && is_float(dtype);
-    this->checkpointed = thread_mode.checkpointing;
+    connect<D>(*this, inputs_);
   }
 
   std::string name() const override { return op_name<O>(); }
@@ -175,7 +181,7 @@ bool exceeds_pending_limits(Expression<D>& node);
 
 /// The tensor of a new node, evaluated at once in eager mode or where a limit on laziness is reached.
 template <Device D>
-Tensor<D> finish(Expression<D>* node) {
+NEEDLE_NOINLINE Tensor<D> finish(Expression<D>* node) {
   Tensor<D> y{Ref<Expression<D>>(node)};
   const bool over = node->pending_depth > settings.max_pending_depth ||
                     node->pending_bytes > settings.max_pending_bytes;
@@ -187,7 +193,7 @@ Tensor<D> finish(Expression<D>* node) {
 
 /// A new expression: `op` on these inputs. Shapes and dtypes are checked here; nothing is calculated.
 template <class O, Device D, std::same_as<Tensor<D>>... More>
-Tensor<D> apply(const O& op, const Tensor<D>& first, const More&... more) {
+NEEDLE_NOINLINE Tensor<D> apply(const O& op, const Tensor<D>& first, const More&... more) {
   using Inputs = std::array<Ref<Expression<D>>, 1 + sizeof...(More)>;
   const Shape shape = detail::result_shape(op, first.node().shape, more.node().shape...);
   const Dtype dtype = detail::result_dtype<D>(op, first.node().dtype, more.node().dtype...);

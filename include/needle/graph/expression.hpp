@@ -30,7 +30,7 @@ struct Gradient : Counted {
   Ref<Expression<D>> sum;
 };
 template <Device D>
-void destroy(Gradient<D>* gradient) {
+NEEDLE_NOINLINE void destroy(Gradient<D>* gradient) {
   delete gradient;
 }
 
@@ -95,7 +95,7 @@ struct Expression : Counted {
 /// Destroys a node, and all that only it held, without recursion: inputs that lose their last owner
 /// while another node is being destroyed wait in a list.
 template <Device D>
-void destroy(Expression<D>* dead) {
+NEEDLE_NOINLINE void destroy(Expression<D>* dead) {
   static constinit thread_local Expression<D>* waiting = nullptr;
   static constinit thread_local bool running = false;
   dead->next_dead = std::exchange(waiting, dead);
