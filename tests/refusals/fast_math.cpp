@@ -1,3 +1,3 @@
-// flags: -ffast-math
+// flags: -ffast-math -Wfatal-errors
 // message: needle: -ffast-math breaks its polynomials
 #include <needle/needle.hpp>
