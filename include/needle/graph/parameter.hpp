@@ -5,16 +5,6 @@
 
 namespace needle {
 
-/// What `Parameter`s and `Buffer`s that are tied share.
-template <Device D>
-struct Cell : Counted {
-  Tensor<D> value;
-};
-template <Device D>
-void destroy(Cell<D>* cell) {
-  delete cell;
-}
-
 namespace detail {
 
 /// The array of a tensor in memory of its own, compact, so that it can be updated in place.
@@ -28,13 +18,53 @@ Array<D> own_array(const Tensor<D>& x) {
   return own;
 }
 
+}  // namespace detail
+
+/// What a parameter or a buffer, and those that are tied to it, hold: the current value.
+template <Device D>
+struct Cell : Counted {
+  Tensor<D> value;
+
+  const Shape& shape() const { return value.shape(); }
+  /// The gradient added up by `backward`; an absent tensor before.
+  Tensor<D> grad() const { return value.grad(); }
+  void zero_grad() const { value.zero_grad(); }
+  bool frozen() const { return !value.requires_grad(); }
+
+  /// A new leaf; gradients go on being added up where they were.
+  void set(Array<D> array, bool trained) {
+    Ref<Gradient<D>> grad = value ? value.node().grad : Ref<Gradient<D>>();
+    value = Tensor<D>(std::move(array));
+    if (!trained) return;
+    value.requires_grad(true);
+    if (grad) value.node().grad = std::move(grad);
+  }
+
+  /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of it
+  /// otherwise, so the past does not change.
+  template <class F>
+  void update(F&& write) {
+    const bool alone = value.expression().owners() == 1 && value.data().storage.owners() == 1;
+    Array<D> array = value.data();
+    if (!alone) copy(value.data(), array = Array<D>(array.shape, array.dtype));
+    write(array);
+    if (!alone) set(std::move(array), value.requires_grad());
+  }
+};
+template <Device D>
+void destroy(Cell<D>* cell) {
+  delete cell;
+}
+
+namespace detail {
+
 /// A name for a leaf; copies of it copy the value (which is shared until one of them is updated).
 template <Device D>
 class Named {
  public:
   Named() = default;
   Named(const Named& other) : cell_(other.cell_ ? new Cell<D> : nullptr) {
-    if (cell_) set(other.cell_->value.data(), other.tracked());
+    if (cell_) cell_->set(other->data(), !other.cell_->frozen());
   }
   Named(Named&&) noexcept = default;
   Named& operator=(Named other) noexcept {
@@ -44,29 +74,25 @@ class Named {
 
   /// The current value: an evaluated leaf, or an assignment that waits.
   const Tensor<D>& operator*() const {
-    if (!cell_) fail("parameter: it has no value yet; construct it with one");
+    if (!cell_) fail("parameter: it has no value; construct it with one");
     return cell_->value;
   }
   const Tensor<D>* operator->() const { return &**this; }
   explicit operator bool() const { return static_cast<bool>(cell_); }
   const Shape& shape() const { return (**this).shape(); }
-
-  /// Makes both names one: the same value from now on, updated once.
-  friend void tie(Named& a, const Named& b) { a.cell_ = b.cell_; }
-  /// The same cell, and so the same name for optimizers.
-  friend bool same_cell(const Named& a, const Named& b) { return a.cell_ == b.cell_; }
+  /// What it shares with the names that are tied to it.
   const Ref<Cell<D>>& cell() const { return cell_; }
+  /// Makes this and another one name: the same value from now on, updated once.
+  void tie_to(const Named& other) { cell_ = other.cell_; }
 
  protected:
-  Named(const Tensor<D>& value, bool tracked) : cell_(new Cell<D>) { set(own_array(value), tracked); }
-  bool tracked() const { return cell_->value.node().tracked; }
-  /// A new leaf; gradients go on being added up where they were.
-  void set(Array<D> array, bool tracked) {
-    Ref<Gradient<D>> grad = cell_->value ? cell_->value.node().grad : Ref<Gradient<D>>();
-    cell_->value = Tensor<D>(std::move(array));
-    if (!tracked) return;
-    cell_->value.requires_grad(true);
-    if (grad) cell_->value.node().grad = std::move(grad);
+  Named(const Tensor<D>& value, bool trained) : cell_(new Cell<D>) {
+    cell_->set(own_array(value), trained);
+  }
+  void check_shape(const Tensor<D>& value, std::string_view what) const {
+    if (!(value.shape() == shape())) {
+      fail(what, ": a value of shape ", value.shape(), " does not fit one of shape ", shape());
+    }
   }
 
   Ref<Cell<D>> cell_;
@@ -76,40 +102,26 @@ class Named {
 
 namespace nn {
 
-/// A trained value. `*p` is its current leaf. Evaluated on construction.
+/// A trained value: `*p` is its current leaf. Evaluated on construction; a copy has a value of its own.
 template <Device D = DefaultDevice>
 class Parameter : public detail::Named<D> {
  public:
   Parameter() = default;
-  explicit Parameter(const Tensor<D>& value) : detail::Named<D>(value.detach(), true) {}
-  explicit Parameter(const Ref<Cell<D>>& cell) { this->cell_ = cell; }
+  explicit Parameter(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), true) {
+    if (!is_float(value.dtype())) fail("parameter: a value of ", value.dtype(), "; it must be real");
+  }
 
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return (**this).grad(); }
   void zero_grad() const { (**this).zero_grad(); }
-  /// Whether optimizers and `backward` leave it alone.
-  bool frozen() const { return !this->tracked(); }
-  /// Freezes or thaws it, for expressions built from now on.
-  void freeze(bool frozen = true) { this->set((**this).data(), !frozen); }
+  /// Stops (or resumes) its training, for expressions built from now on.
+  void freeze(bool frozen = true) const { this->cell_->set((**this).data(), !frozen); }
   /// Replaces the value; the shape must stay. What was built before keeps the old one.
-  void assign(const Tensor<D>& value) {
-    if (!(value.shape() == this->shape())) {
-      fail("parameter: a value of shape ", value.shape(), " does not fit one of shape ", this->shape());
-    }
+  void assign(const Tensor<D>& value) const {
+    this->check_shape(value, "parameter");
     Array<D> own(value.shape(), real<D>);
     copy(value.data(), own);
-    this->set(std::move(own), this->tracked());
-  }
-  /// Lets `update(array)` write a new value: into the old buffer if nobody else sees it, into a copy
-  /// of it otherwise, so the past does not change.
-  template <class F>
-  void update(F&& update) {
-    Tensor<D>& value = this->cell_->value;
-    const bool alone = value.expression().owners() == 1 && value.data().storage.owners() == 1;
-    Array<D> array = value.data();
-    if (!alone) copy(value.data(), array = Array<D>(array.shape, array.dtype));
-    update(array);
-    if (!alone) this->set(std::move(array), this->tracked());
+    this->cell_->set(std::move(own), !this->cell_->frozen());
   }
 };
 
@@ -118,15 +130,13 @@ template <Device D = DefaultDevice>
 class Buffer : public detail::Named<D> {
  public:
   Buffer() = default;
-  explicit Buffer(const Tensor<D>& value) : detail::Named<D>(value.detach(), false) {}
+  explicit Buffer(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), false) {}
 
   /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward or a
   /// step included. A buffer never holds a graph.
-  void assign(const Tensor<D>& value) {
-    if (!(value.shape() == this->shape())) {
-      fail("buffer: a value of shape ", value.shape(), " does not fit one of shape ", this->shape());
-    }
-    this->cell_->value = value.detach();
+  void assign(const Tensor<D>& value) const {
+    this->check_shape(value, "buffer");
+    this->cell_->value = stop_gradient(value);
     detail::waiting_assignments<D>().push_back(this->cell_->value);
   }
 };

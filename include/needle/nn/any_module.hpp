@@ -1,0 +1,51 @@
+// A module whose type is erased, for lists that are built at run time.
+#pragma once
+
+#include "needle/nn/module.hpp"
+
+namespace needle::nn {
+
+/// Any module from tensor to tensor; a copy copies the module in it.
+template <Device D = DefaultDevice>
+class AnyModule {
+ public:
+  AnyModule() = default;
+  template <class M>
+    requires(!std::same_as<std::decay_t<M>, AnyModule>)
+  AnyModule(M module) : held_(new Held<M>(std::move(module))) {}
+  AnyModule(const AnyModule& other) : held_(other.held_ ? other.held_->copy() : nullptr) {}
+  AnyModule(AnyModule&&) noexcept = default;
+  AnyModule& operator=(AnyModule other) noexcept {
+    held_ = std::move(other.held_);
+    return *this;
+  }
+
+  Tensor<D> operator()(const Tensor<D>& x) const {
+    if (!held_) fail("module: an empty AnyModule was called");
+    return held_->call(x);
+  }
+  void visit(Visitor<D>& visitor, const std::string& path) {
+    if (held_) held_->visit(visitor, path);
+  }
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual Tensor<D> call(const Tensor<D>& x) const = 0;
+    virtual void visit(Visitor<D>& visitor, const std::string& path) = 0;
+    virtual std::unique_ptr<Base> copy() const = 0;
+  };
+  template <class M>
+  struct Held final : Base {
+    explicit Held(M module) : module(std::move(module)) {}
+    Tensor<D> call(const Tensor<D>& x) const override { return module(x); }
+    void visit(Visitor<D>& visitor, const std::string& path) override {
+      nn::visit<D>(visitor, module, path);
+    }
+    std::unique_ptr<Base> copy() const override { return std::make_unique<Held>(module); }
+    M module;
+  };
+  std::unique_ptr<Base> held_;
+};
+
+}  // namespace needle::nn

@@ -1,0 +1,51 @@
+// Batch normalisation (Ioffe and Szegedy 2015).
+#pragma once
+
+#include "needle/nn/module.hpp"
+#include "needle/ops/factory.hpp"
+#include "needle/ops/reduction.hpp"
+
+namespace needle::nn {
+
+/// (x - mean) / sqrt(var + eps) * weight + bias for each feature of x (batch, features) or (batch,
+/// features, length). In training mean and variance are the batch's, and the running ones follow them:
+/// running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
+template <Device D = DefaultDevice>
+struct BatchNorm1d {
+  std::int64_t features;
+  double eps = 1e-5;
+  double momentum = 0.1;
+  Parameter<D> weight{ones<D>({features})};
+  Parameter<D> bias{zeros<D>({features})};
+  Buffer<D> running_mean{zeros<D>({features})};
+  Buffer<D> running_var{ones<D>({features})};
+  Mode mode = {};
+
+  Tensor<D> operator()(const Tensor<D>& x) const {
+    if ((x.ndim() != 2 && x.ndim() != 3) || x.shape()[1] != features) {
+      fail("batch_norm: input ", x.shape(), " for ", features, " features; it takes (batch, ", features,
+           ") or (batch, ", features, ", length)");
+    }
+    const Shape along = x.ndim() == 2 ? Shape{1, features} : Shape{1, features, 1};
+    if (!mode) {
+      const Tensor<D> scale = *weight / sqrt(*running_var + eps);
+      const Tensor<D> shift = *bias - *running_mean * scale;
+      return x * reshape(scale, along) + reshape(shift, along);
+    }
+    const double count = static_cast<double>(x.size() / (features > 0 ? features : 1));
+    if (count < 2) {
+      fail("batch_norm: input ", x.shape(), " has ", count, " value for each feature; training needs 2");
+    }
+    const Axes others = x.ndim() == 2 ? Axes{0} : Axes{0, 2};
+    const Tensor<D> average = mean(x, others, true);
+    const Tensor<D> centred = x - average;
+    const Tensor<D> variance = mean(square(centred), others, true);
+    running_mean.assign(*running_mean * (1 - momentum) + reshape(average, {features}) * momentum);
+    running_var.assign(*running_var * (1 - momentum) +
+                       reshape(variance, {features}) * (momentum * count / (count - 1)));
+    const Tensor<D> scale = reshape(*weight, along) / sqrt(variance + eps);
+    return centred * scale + reshape(*bias, along);
+  }
+};
+
+}  // namespace needle::nn

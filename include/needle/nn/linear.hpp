@@ -1,0 +1,26 @@
+// The linear layer.
+#pragma once
+
+#include "needle/nn/init.hpp"
+#include "needle/nn/module.hpp"
+#include "needle/ops/matmul.hpp"
+
+namespace needle::nn {
+
+/// y = x W^T + b: x (..., in), y (..., out). `Linear<>{.in = 784, .out = 10}`.
+template <Device D = DefaultDevice>
+struct Linear {
+  std::int64_t in;
+  std::int64_t out;
+  bool has_bias = true;
+  /// (out, in), as in PyTorch (the course's is (in, out)).
+  Parameter<D> weight{uniform_fan_in<D>({out, in}, in)};
+  /// (out,); absent without bias.
+  Parameter<D> bias = has_bias ? Parameter<D>(uniform_fan_in<D>({out}, in)) : Parameter<D>();
+
+  Tensor<D> operator()(const Tensor<D>& x) const {
+    return bias ? linear(x, *weight, *bias) : linear(x, *weight);
+  }
+};
+
+}  // namespace needle::nn
