@@ -128,7 +128,8 @@ int main() {
   for (const Case& size :
        {Case{8, 4, 32, false, false},        Case{8, 32, 16, false, true},
         Case{8, 32, 16, false, false},       Case{1, 100, 784, false, true},
-        Case{1, 512, 512, false, false},     Case{100, 10, 100, false, true},
+        Case{1, 512, 512, false, false},     Case{784, 1, 100, false, false},
+        Case{784, 1, 100, true, false},      Case{100, 10, 100, false, true},
         Case{100, 100, 10, false, false},    Case{100, 10, 100, true, false},
         Case{100, 50, 100, false, true},     Case{100, 100, 50, false, false},
         Case{100, 50, 100, true, false},     Case{100, 100, 784, false, true},

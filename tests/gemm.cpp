@@ -78,7 +78,7 @@ std::vector<const GemmKernel*> kernels() {
 #if NEEDLE_X86
   if (isa() != Isa::baseline) {
     all.push_back(&gemm_kernel(Isa::avx2));
-    all.push_back(&gemm_tile_avx2_kernel<64, 14, 14>());
+    all.push_back(&gemm_tile_avx2_kernel<Isa::avx2, 64, 14, 14>());
   }
   if (isa() == Isa::avx512) all.push_back(&gemm_kernel(Isa::avx512));
 #endif

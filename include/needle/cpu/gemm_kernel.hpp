@@ -46,6 +46,7 @@ using GemmTile = void (*)(int64_t k, const float* a, int64_t a_row, int64_t a_co
 
 /// The tiles of one instruction set.
 struct GemmKernel {
+  Isa isa;
   int rows;             ///< the tallest tile two vectors wide
   int tall;             ///< the tallest tile one vector wide
   int lanes;            ///< floats in a vector
@@ -60,7 +61,6 @@ struct GemmKernel {
     using Memory = typename VectorOf<Bytes>::Memory;                                             \
     constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                               \
     typename VectorOf<Bytes>::Value sum[sizeof...(T)] = {};                                      \
-    (__builtin_prefetch(c + T / Vectors * c_row + T % Vectors * lanes, 1), ...);                 \
     for (int64_t p = 0; p < k; ++p) {                                                            \
       ((sum[T] +=                                                                                \
         a[T / Vectors * a_row] * *reinterpret_cast<const Memory*>(b + T % Vectors * lanes)),     \
@@ -83,13 +83,14 @@ struct GemmKernel {
   constexpr std::array<GemmTile, sizeof...(R)> NAME##_table(std::integer_sequence<int, R...>) {  \
     return {NAME##_of<Bytes, Vectors>(std::make_integer_sequence<int, (R + 1) * Vectors>{})...}; \
   }                                                                                              \
-  template <int Bytes, int Rows, int Tall>                                                       \
+  template <Isa isa, int Bytes, int Rows, int Tall>                                              \
   const GemmKernel& NAME##_kernel() {                                                            \
+    static_assert(Tall >= Rows, "a packed row is read by both widths");                          \
     static constexpr std::array<GemmTile, Tall> one =                                            \
         NAME##_table<Bytes, 1>(std::make_integer_sequence<int, Tall>{});                         \
     static constexpr std::array<GemmTile, Rows> two =                                            \
         NAME##_table<Bytes, 2>(std::make_integer_sequence<int, Rows>{});                         \
-    static constexpr GemmKernel kernel{Rows, Tall, Bytes / 4, one.data(), two.data()};           \
+    static constexpr GemmKernel kernel{isa, Rows, Tall, Bytes / 4, one.data(), two.data()};      \
     return kernel;                                                                               \
   }
 
@@ -103,11 +104,11 @@ NEEDLE_GEMM_TILE(gemm_tile_avx512, NEEDLE_AVX512)
 /// The tiles for an instruction set, which this processor must have.
 inline const GemmKernel& gemm_kernel([[maybe_unused]] Isa isa) {
 #if NEEDLE_X86
-  if (isa == Isa::avx512) return gemm_tile_avx512_kernel<64, 14, 14>();
-  if (isa == Isa::avx2) return gemm_tile_avx2_kernel<32, 6, 12>();
-  return gemm_tile_kernel<16, 6, 12>();
+  if (isa == Isa::avx512) return gemm_tile_avx512_kernel<Isa::avx512, 64, 14, 14>();
+  if (isa == Isa::avx2) return gemm_tile_avx2_kernel<Isa::avx2, 32, 6, 8>();
+  return gemm_tile_kernel<Isa::baseline, 16, 6, 8>();
 #else
-  return gemm_tile_kernel<16, 8, 12>();
+  return gemm_tile_kernel<Isa::baseline, 16, 8, 8>();
 #endif
 }
 

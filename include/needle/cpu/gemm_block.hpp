@@ -1,0 +1,132 @@
+// One block of a matrix product: packs what pays, then runs the tiles, in chunks shared over cores.
+//
+// Policy. Rows are taken in groups of about 192, whose packed form (300 KB at the longest k) stays
+// in L2 while strips of B, two vectors wide (24 KB with AVX2), pass through L1 one after the other.
+// A first parallel region packs, a second multiplies; a chunk is one group by as many strips as
+// make it worth a thread's while. All cuts are even (ceil(size / limit) parts whose sizes differ by
+// at most one) and follow from the shape. A last, partial strip is packed with zeros; its tiles go
+// to a small buffer and only what belongs to C is copied out.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "needle/cpu/gemm_kernel.hpp"
+#include "needle/cpu/gemm_pack.hpp"
+#include "needle/cpu/threads.hpp"
+
+namespace needle::cpu {
+
+/// A range cut evenly into parts of at most `limit`: part i begins at `begin(i)`.
+struct GemmCut {
+  int64_t size, parts;
+  GemmCut(int64_t size, int64_t limit) : size(size), parts((size + limit - 1) / limit) {}
+  int64_t begin(int64_t i) const { return i * size / parts; }
+};
+
+/// One super-block: C (rows x columns) = or += A (rows x depth) B (depth x columns).
+struct GemmBlock {
+  const GemmKernel& kernel;
+  int64_t rows, columns, depth;
+  GemmOperand a, b;
+  bool a_packed, b_packed;
+  float *a_room, *b_room;
+  float* c;
+  int64_t c_row;
+  bool add;
+
+  /// Multiply-adds from which a product is shared between threads.
+  static constexpr int64_t worth_sharing = 256 * 1024;
+
+  int64_t strip() const { return 2 * kernel.lanes; }
+  int64_t strips() const { return (columns + strip() - 1) / strip(); }
+
+  /// The width of strip j: two vectors, or one where the last columns fit in one.
+  int64_t width(int64_t j) const {
+    return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
+  }
+
+  /// Groups of rows whose packed form stays in L2, each cut into tiles on its own.
+  GemmCut groups() const { return {rows, 192 / kernel.rows * kernel.rows}; }
+
+  void pack_a(int64_t group) const {
+    const int64_t top = groups().begin(group);
+    const GemmCut cut(groups().begin(group + 1) - top, kernel.rows);
+    for (int64_t t = 0; t < cut.parts; ++t) {
+      const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
+      gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
+    }
+  }
+
+  void pack_b(int64_t j) const {
+    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
+    if (!b_packed && wide == width(j)) return;
+    float* to = b_room + first * depth;
+    if (wide < width(j)) std::fill_n(to, depth * width(j), 0.0f);
+    gemm_pack({b.data + first * b.lane, b.lane, b.depth}, wide, depth, width(j), to);
+  }
+
+  /// Multiplies a group of rows with strip j.
+  void multiply(int64_t group, int64_t j) const {
+    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
+    const bool whole = wide == width(j), in_place = !b_packed && whole;
+    const float* b_data = in_place ? b.data + first : b_room + first * depth;
+    const int64_t b_row = in_place ? b.depth : width(j);
+    const bool narrow = width(j) < strip();
+    const GemmTile* tile = narrow ? kernel.one : kernel.two;
+    // One vector wide needs twice the rows for as many independent sums.
+    const int64_t top = groups().begin(group);
+    const GemmCut cut(groups().begin(group + 1) - top,
+                      narrow && !a_packed ? kernel.tall : kernel.rows);
+    alignas(64) float edge[14 * 32];
+    for (int64_t t = 0; t < cut.parts; ++t) {
+      const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
+      const float* a_data = a_packed ? a_room + i * depth : a.data + i * a.lane;
+      const int64_t a_row = a_packed ? 1 : a.lane, a_col = a_packed ? height : a.depth;
+      float* to = c + i * c_row + first;
+      if (depth > 128) {  // with k that long, C has left the near caches
+        for (int64_t r = 0; r < height; ++r) {
+          __builtin_prefetch(to + r * c_row, 1);
+          __builtin_prefetch(to + r * c_row + wide - 1, 1);
+        }
+      }
+      if (whole) {
+        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, to, c_row, add);
+      } else {
+        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, width(j), false);
+        for (int64_t r = 0; r < height; ++r) {
+          gemm_copy_edge(edge + r * width(j), wide, add, to + r * c_row);
+        }
+      }
+    }
+  }
+
+  /// Packs what is to be packed, then multiplies, both in chunks fixed by the shape.
+  void run() const {
+    const GemmCut down = groups();
+    const int64_t a_parts = a_packed ? down.parts : 0;
+    const GemmCut b_parts(strips(), (std::max)(int64_t{1}, 32768 / (strip() * depth)));
+    const auto pack = [&](int64_t chunk) {
+      if (chunk < a_parts) return pack_a(chunk);
+      chunk -= a_parts;
+      for (int64_t j = b_parts.begin(chunk); j < b_parts.begin(chunk + 1); ++j) pack_b(j);
+    };
+    // Neighbouring chunks share their rows of A, which so stay in the cache of whoever runs them.
+    const int64_t work = (std::min)(rows, int64_t{192}) * strip() * depth;
+    const GemmCut across(strips(), 1 + worth_sharing / 2 / work);
+    const auto product = [&](int64_t chunk) {
+      const int64_t x = chunk % across.parts, y = chunk / across.parts;
+      for (int64_t j = across.begin(x); j < across.begin(x + 1); ++j) multiply(y, j);
+    };
+    const int64_t packs = a_parts + b_parts.parts, products = down.parts * across.parts;
+    if (rows * columns * depth < worth_sharing) {
+      for (int64_t i = 0; i < packs; ++i) pack(i);
+      for (int64_t i = 0; i < products; ++i) product(i);
+    } else {
+      parallel_for(packs, pack);
+      parallel_for(products, product);
+    }
+  }
+};
+
+}  // namespace needle::cpu
