@@ -16,6 +16,36 @@ void realize(const Tensor<D>& first, const More&... more);
 /// Whether `backward` leaves the graph for another time.
 enum class Graph { consume, keep };
 
+namespace detail {
+/// The elements of any view in row-major order, converted to `T`.
+template <Element T, Device D>
+std::vector<T> values_of(const Array<D>& array) {
+  Array<D> compact = array;
+  if (!array.is_compact()) copy(array, compact = Array<D>(array.shape, array.dtype));
+  return visit(array.dtype, [&]<class From>(From) {
+    std::vector<From> values = download<From>(compact);
+    if constexpr (std::same_as<T, From>) return values;
+    else return std::vector<T>(values.begin(), values.end());
+  });
+}
+
+/// The first element, converted to `T`.
+template <Element T, Device D>
+T item_of(const Array<D>& array) {
+  return visit(array.dtype, [&]<class From>(From) {
+    From value;
+    D::download(&value, array.template data<From>(), sizeof value);
+    return static_cast<T>(value);
+  });
+}
+}  // namespace detail
+
+/// x in the memory of device `To`; see `Tensor::to`.
+template <Device To, Device D>
+Tensor<To> transferred(const Tensor<D>& x);
+
+// Templates that are members have their bodies in the class: of default arguments, nvcc repeats the
+// class's own at a definition outside of it, which no host compiler takes.
 /// An N-dimensional array that may not be calculated yet. Copies share the expression.
 template <Device D = DefaultDevice>
 class Tensor {
@@ -68,10 +98,15 @@ class Tensor {
   const Array<D>& data() const { return realize().node().value; }
   /// All elements in row-major order, converted to `T`.
   template <Element T = Real>
-  std::vector<T> values() const;
+  std::vector<T> values() const { return detail::values_of<T>(data()); }
   /// The one element of a tensor of size 1, converted to `T`.
   template <Element T = Real>
-  T item() const;
+  T item() const {
+    if (size() != 1) {
+      fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");
+    }
+    return detail::item_of<T>(data());
+  }
 
   /// Whether gradients are tracked through this tensor.
   bool requires_grad() const { return node().tracked; }
@@ -100,7 +135,7 @@ class Tensor {
   Tensor detach() const { return stop_gradient(*this); }
   /// The same values in another device's memory, without history; refused for what is tracked.
   template <Device To>
-  Tensor<To> to() const;
+  Tensor<To> to() const { return transferred<To>(*this); }
 
   /// NumPy's indexing: `x[{0, range(1, 5), all}]` is a tensor. An index drops its axis.
   Tensor operator[](std::initializer_list<Index> indices) const {
@@ -144,32 +179,5 @@ class Tensor {
 
   Ref<Expression<D>> expression_;
 };
-
-template <Device D>
-template <Element T>
-std::vector<T> Tensor<D>::values() const {
-  const Array<D>& array = data();
-  Array<D> compact = array;
-  if (!array.is_compact()) copy(array, compact = Array<D>(array.shape, array.dtype));
-  return visit(array.dtype, [&]<class From>(From) {
-    std::vector<From> values = download<From>(compact);
-    if constexpr (std::same_as<T, From>) return values;
-    else return std::vector<T>(values.begin(), values.end());
-  });
-}
-
-template <Device D>
-template <Element T>
-T Tensor<D>::item() const {
-  if (size() != 1) {
-    fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");
-  }
-  const Array<D>& array = data();
-  return visit(array.dtype, [&]<class From>(From) {
-    From value;
-    D::download(&value, array.template data<From>(), sizeof value);
-    return static_cast<T>(value);
-  });
-}
 
 }  // namespace needle

@@ -5,16 +5,17 @@
 
 namespace needle {
 
-template <Device D>
-template <Device To>
-Tensor<To> Tensor<D>::to() const {
+template <Device To, Device D>
+Tensor<To> transferred(const Tensor<D>& x) {
   if constexpr (std::same_as<D, To>) {
-    return *this;
+    return x;
   } else {
-    if (requires_grad() && detail::thread_mode.recording) {
-      fail("to: gradients do not cross devices; use detach() on this result of ", op());
+    if (x.requires_grad() && detail::thread_mode.recording) {
+      fail("to: gradients do not cross devices; use detach() on this result of ", x.op());
     }
-    return visit(dtype(), [&]<class T>(T) { return Tensor<To>(values<T>(), shape()); });
+    return visit(x.dtype(), [&]<class T>(T) {
+      return Tensor<To>(x.template values<T>(), x.shape());
+    });
   }
 }
 
