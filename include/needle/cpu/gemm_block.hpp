@@ -47,7 +47,9 @@ struct GemmBlock {
   }
 
   /// Groups of rows whose packed form stays in L2, each cut into tiles on its own.
-  GemmCut groups() const { return {rows, 192 / kernel.rows * kernel.rows}; }
+  /// Half that where strips are few, so that many cores find work.
+  GemmCut groups() const { return {rows, group_limit() / kernel.rows * kernel.rows}; }
+  int64_t group_limit() const { return strips() < 16 ? 96 : 192; }
 
   void pack_a(int64_t group) const {
     const int64_t top = groups().begin(group);
@@ -112,7 +114,7 @@ struct GemmBlock {
       for (int64_t j = b_parts.begin(chunk); j < b_parts.begin(chunk + 1); ++j) pack_b(j);
     };
     // Neighbouring chunks share their rows of A, which so stay in the cache of whoever runs them.
-    const int64_t work = (std::min)(rows, int64_t{192}) * strip() * depth;
+    const int64_t work = (std::min)(rows, group_limit()) * strip() * depth;
     const GemmCut across(strips(), 1 + worth_sharing / 2 / work);
     const auto product = [&](int64_t chunk) {
       const int64_t x = chunk % across.parts, y = chunk / across.parts;
