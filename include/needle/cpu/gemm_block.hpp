@@ -20,7 +20,7 @@ namespace needle::cpu {
 /// A range cut evenly into parts of at most `limit`: part i begins at `begin(i)`.
 struct GemmCut {
   int64_t size, parts;
-  GemmCut(int64_t size, int64_t limit) : size(size), parts((size + limit - 1) / limit) {}
+  GemmCut(int64_t whole, int64_t limit) : size(whole), parts((whole + limit - 1) / limit) {}
   int64_t begin(int64_t i) const { return i * size / parts; }
 };
 
