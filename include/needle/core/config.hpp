@@ -19,6 +19,13 @@
 /// A function that is called, not copied into its callers: for what is slow anyway, or many call.
 #define NEEDLE_NOINLINE __attribute__((noinline))
 
+/// Before a loop whose iterations touch different elements: it may be vectorised without a check.
+#if defined(__clang__)
+#define NEEDLE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define NEEDLE_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /// 1 where the x86 kernels (AVX2, AVX-512) are compiled; they are chosen at run time.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define NEEDLE_X86 1

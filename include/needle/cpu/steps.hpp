@@ -15,7 +15,7 @@ template <class F, class R>
 NEEDLE_FN void step_loop(R* y, const R* a, [[maybe_unused]] const R* b,
                          [[maybe_unused]] const R* c, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += block) {
-#pragma GCC ivdep
+    NEEDLE_INDEPENDENT
     for (int j = 0; j < block; ++j) {
       if constexpr (scalar::arity<F> == 1) y[i + j] = F::apply(a[i + j]);
       else if constexpr (scalar::arity<F> == 2) y[i + j] = F::apply(a[i + j], b[i + j]);

@@ -35,7 +35,7 @@ void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
     } else {
       std::int64_t i = 0;
       for (; i + block <= n; i += block) {
-#pragma GCC ivdep
+        NEEDLE_INDEPENDENT
         for (int j = 0; j < block; ++j) to[i + j] = convert<To>(from[i + j]);
       }
       for (; i < n; ++i) to[i] = convert<To>(from[i]);

@@ -1,6 +1,7 @@
 // Tensors from nothing: constants, sequences, borrowed memory.
 #pragma once
 
+#include "needle/ops/cast.hpp"
 #include "needle/ops/comparison.hpp"
 #include "needle/ops/view.hpp"
 

@@ -113,13 +113,13 @@ Tensor<D> var(const Tensor<D>& x, const Axes& axes = {}, double correction = 1, 
 
 /// The largest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
-Tensor<D> max(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
+Tensor<D> (max)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   return apply(Max{detail::reduced(x, axes, keepdims, "max", true)}, x);
 }
 
 /// The smallest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
-Tensor<D> min(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
+Tensor<D> (min)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   return apply(Min{detail::reduced(x, axes, keepdims, "min", true)}, x);
 }
 
@@ -167,7 +167,7 @@ Tensor<D> sum_to(const Tensor<D>& g, const Shape& shape) {
 template <Device D>
 Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   detail::reduced(x, axes, keepdims, "logsumexp", true);
-  const Tensor<D> top = stop_gradient(max(to_real(x), axes, true));
+  const Tensor<D> top = stop_gradient((max)(to_real(x), axes, true));
   // An infinite maximum is not subtracted: infinity minus infinity would be NaN.
   const Tensor<D> shift = where(abs(top) == HUGE_VAL, 0, top);
   const Tensor<D> y = log(sum(exp(x - shift), axes, true)) + shift;
@@ -177,7 +177,7 @@ Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = f
 /// exp(x) / sum(exp(x)) along an axis, calculated without overflow.
 template <Device D>
 Tensor<D> softmax(const Tensor<D>& x, int axis = -1) {
-  const Tensor<D> e = exp(x - stop_gradient(max(x, axis, true)));
+  const Tensor<D> e = exp(x - stop_gradient((max)(x, axis, true)));
   return e / sum(e, axis, true);
 }
 

@@ -1,7 +1,7 @@
 // Parts of tensors and tensors of parts: slices, put, flip, concat, stack, split.
 #pragma once
 
-#include "needle/ops/view.hpp"
+#include "needle/ops/factory.hpp"
 
 namespace needle {
 

@@ -1,0 +1,22 @@
+// Examples and their labels.
+#pragma once
+
+#include "needle/ops/slice.hpp"
+
+namespace needle::data {
+
+/// Examples that lie in memory on the host: `x` (items, ...) and `y` (items, ...), row i of one belongs to
+/// row i of the other. uint8 pictures stay uint8 until they are on the device.
+struct TensorDataset {
+  Tensor<Cpu> x, y;
+
+  std::int64_t size() const { return x.shape(0); }
+};
+
+/// The first n items, or all if there are fewer.
+inline TensorDataset first(const TensorDataset& dataset, std::int64_t n) {
+  const range some(0, (std::min)(n, dataset.size()));
+  return {dataset.x[{some}], dataset.y[{some}]};
+}
+
+}  // namespace needle::data

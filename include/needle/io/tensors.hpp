@@ -1,0 +1,117 @@
+// Tensors in safetensors files, which PyTorch, NumPy and JAX read and write too.
+#pragma once
+
+#include <map>
+
+#include "needle/graph/schedule.hpp"
+#include "needle/io/half.hpp"
+#include "needle/io/safetensors_reader.hpp"
+#include "needle/io/safetensors_writer.hpp"
+
+namespace needle::io {
+
+/// Tensors by name.
+template <Device D = DefaultDevice>
+using Tensors = std::map<std::string, Tensor<D>>;
+
+/// What a file holds.
+template <Device D = DefaultDevice>
+struct Contents {
+  Tensors<D> tensors;
+  Metadata metadata;
+};
+
+namespace detail {
+
+constexpr ElementType element_type(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::float32: return ElementType::f32;
+    case Dtype::float64: return ElementType::f64;
+    case Dtype::int32: return ElementType::i32;
+    case Dtype::uint8: break;
+  }
+  return ElementType::u8;
+}
+
+template <class To, class From, class Convert>
+std::vector<To> converted(std::span<const std::byte> bytes, Convert&& convert) {
+  std::vector<To> values(bytes.size() / sizeof(From));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    From value;
+    std::memcpy(&value, bytes.data() + i * sizeof(From), sizeof value);
+    values[i] = static_cast<To>(convert(value));
+  }
+  return values;
+}
+
+/// A tensor of a file in the element types of the device: 16- and 64-bit floats become its real numbers,
+/// other integers int32, booleans uint8. An integer out of range is refused, and so is a finite double
+/// that float32 has no finite number for.
+template <Device D>
+Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes, std::string_view file) {
+  using Real = typename D::Real;
+  if (entry.shape.size() > max_dims) {
+    fail(file, ": tensor '", entry.name, "' has ", entry.shape.size(), " dimensions, the most is ", max_dims);
+  }
+  const Shape shape(entry.shape);
+  const auto same = [](auto value) { return value; };
+  const auto narrow = [&](std::int64_t value) {
+    if (value < INT32_MIN || value > INT32_MAX) {
+      fail(file, ": tensor '", entry.name, "' holds ", value, ", which does not fit in int32");
+    }
+    return value;
+  };
+  const auto finite = [&](double value) {
+    if (std::same_as<Real, float> && std::fabs(value) > 3.4028235677973366e38 && value - value == 0) {
+      fail(file, ": tensor '", entry.name, "' holds ", value, ", which does not fit in float32");
+    }
+    return value;
+  };
+  switch (entry.type) {
+    case ElementType::f32: return {converted<Real, float>(bytes, same), shape};
+    case ElementType::f64: return {converted<Real, double>(bytes, finite), shape};
+    case ElementType::f16: return {converted<Real, std::uint16_t>(bytes, half_to_float), shape};
+    case ElementType::bf16: return {converted<Real, std::uint16_t>(bytes, bfloat16_to_float), shape};
+    case ElementType::i64: return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
+    case ElementType::i32: return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
+    case ElementType::i16: return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
+    case ElementType::i8: return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
+    case ElementType::u8:
+    case ElementType::boolean: break;
+  }
+  return {converted<std::uint8_t, std::uint8_t>(bytes, same), shape};
+}
+
+}  // namespace detail
+
+/// Writes tensors to a safetensors file, or leaves everything as it was; evaluates them.
+template <Device D>
+void save_tensors(const std::string& path, const Tensors<D>& tensors, const Metadata& metadata = {}) {
+  std::vector<TensorEntry> entries;
+  for (const auto& [name, tensor] : tensors) {
+    tensor.realize();
+    const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
+    entries.push_back({name, detail::element_type(tensor.dtype()), shape});
+  }
+  write_safetensors(path, std::move(entries), metadata, [&](const TensorEntry& entry) {
+    const Tensor<D>& tensor = tensors.at(entry.name);
+    return visit(tensor.dtype(), [&]<class T>(T) {
+      const std::vector<T> values = tensor.template values<T>();
+      const auto bytes = std::as_bytes(std::span(values));
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    });
+  });
+}
+
+/// Reads a safetensors file; element types a device does not have are converted, out of range refused.
+template <Device D = DefaultDevice>
+Contents<D> load_tensors(const std::string& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  Contents<D> contents{{}, file.metadata};
+  for (const TensorEntry& entry : file.entries) {
+    contents.tensors.emplace(entry.name, detail::to_tensor<D>(entry, file.data(entry), path));
+  }
+  return contents;
+}
+
+}  // namespace needle::io

@@ -1,0 +1,45 @@
+// The one-cycle schedule (Smith and Topin 2018).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace needle::optim {
+
+/// Learning rates that rise to `max_lr` and fall to almost nothing along two half cosines, while momentum
+/// does the opposite; names and defaults are PyTorch's OneCycleLR.
+struct OneCycle {
+  double max_lr;
+  std::int64_t total_steps;
+  double pct_start = 0.3;
+  double div_factor = 25;
+  double final_div_factor = 1e4;
+  double base_momentum = 0.85;
+  double max_momentum = 0.95;
+  bool three_phase = false;
+
+  /// The learning rate during step t, counted from 0.
+  double lr(std::int64_t t) const {
+    const double initial = max_lr / div_factor;
+    return value(t, initial, max_lr, three_phase ? initial : initial / final_div_factor,
+                 initial / final_div_factor);
+  }
+  /// The momentum (Adam's beta1) during step t.
+  double momentum(std::int64_t t) const {
+    return value(t, max_momentum, base_momentum, max_momentum, max_momentum);
+  }
+
+ private:
+  static double between(double from, double to, double part) {
+    return to + (from - to) / 2 * (1 + std::cos(3.14159265358979323846 * part));
+  }
+  double value(std::int64_t t, double first, double top, double second, double last) const {
+    const double step = static_cast<double>(t), total = static_cast<double>(total_steps);
+    const double rise = pct_start * total - 1, fall = three_phase ? 2 * pct_start * total - 2 : total - 1;
+    if (step <= rise) return between(first, top, rise > 0 ? step / rise : 1);
+    if (step <= fall) return between(top, second, (step - rise) / (fall - rise));
+    return between(second, last, (std::fmin)((step - fall) / (total - 1 - fall), 1.0));
+  }
+};
+
+}  // namespace needle::optim
