@@ -54,6 +54,10 @@ NEEDLE_NOINLINE inline std::string joined(const Part* parts, std::size_t count) 
   return whole;
 }
 
+[[noreturn]] NEEDLE_NOINLINE inline void fail_with(const Part* parts, std::size_t count) {
+  throw Error(joined(parts, count));
+}
+
 /// Parts as one text; a type joins in by an overload of `str` in its own namespace.
 template <class... Parts>
 std::string text(const Parts&... parts) {
@@ -63,8 +67,9 @@ std::string text(const Parts&... parts) {
 
 /// Throws `Error` with its parts as one text.
 template <class... Parts>
-[[noreturn]] NEEDLE_NOINLINE void fail(const Parts&... parts) {
-  throw Error(text(parts...));
+[[noreturn, gnu::cold]] void fail(const Parts&... parts) {
+  const Part list[] = {Part(parts)...};
+  fail_with(list, sizeof...(parts));
 }
 
 }  // namespace needle

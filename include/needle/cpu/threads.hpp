@@ -28,25 +28,34 @@ inline void set_num_threads(int n) {
   if (cpu::ThreadPool* pool = cpu::thread_pool()) pool->resize(n);
 }
 
+namespace cpu {
+
+/// `parallel_for` of a body whose type is erased: compiled once, whatever the bodies are.
+NEEDLE_NOINLINE inline void run_chunks(int64_t chunks, void (*call)(void*, int64_t), void* body) {
+  if (chunks > 1 && !in_parallel_region()) {
+    ThreadPool* pool = thread_pool();
+    if (pool && pool->threads() > 1) {
+      struct Inside {
+        Inside() { in_parallel_region() = true; }
+        ~Inside() { in_parallel_region() = false; }
+      } inside;
+      if (pool->run(chunks, call, body)) return;
+    }
+  }
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) call(body, chunk);
+}
+
+}  // namespace cpu
+
 /// Calls `body(chunk)` for every chunk in [0, chunks), in any order, on this thread and the pool's.
 ///
 /// The first exception a chunk throws comes out here, and chunks not yet begun are skipped.
 template <class F>
 void parallel_for(int64_t chunks, F&& body) {
-  if (chunks > 1 && !cpu::in_parallel_region()) {
-    cpu::ThreadPool* pool = cpu::thread_pool();
-    if (pool && pool->threads() > 1) {
-      struct Inside {
-        Inside() { cpu::in_parallel_region() = true; }
-        ~Inside() { cpu::in_parallel_region() = false; }
-      } inside;
-      using Body = std::remove_reference_t<F>;
-      const auto call = [](void* f, int64_t chunk) { (*static_cast<Body*>(f))(chunk); };
-      void* erased = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
-      if (pool->run(chunks, call, erased)) return;
-    }
-  }
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk);
+  using Body = std::remove_reference_t<F>;
+  cpu::run_chunks(
+      chunks, [](void* f, int64_t chunk) { (*static_cast<Body*>(f))(chunk); },
+      const_cast<void*>(static_cast<const void*>(std::addressof(body))));
 }
 
 }  // namespace needle

@@ -27,12 +27,10 @@ concept ReductionOp = requires { O::monoid; };
 template <class O>
 concept ReadsSome = requires { O::reads; };
 
-/// The name of a struct in snake case: `LogSoftmax` is "log_softmax".
-template <class O>
-std::string op_name() {
-  const std::string_view text = __PRETTY_FUNCTION__;  // "... [with O = needle::Exp; ..." or "[O = ..."
-  const std::size_t begin = text.find("O = ") + 4;
-  std::string_view type = text.substr(begin, text.find_first_of(";],<", begin) - begin);
+/// The name of a struct in snake case, from a function's signature that says "O = needle::LogSoftmax".
+NEEDLE_NOINLINE inline std::string snake_case(std::string_view signature) {
+  const std::size_t begin = signature.find("O = ") + 4;
+  std::string_view type = signature.substr(begin, signature.find_first_of(";],<", begin) - begin);
   type.remove_prefix(type.rfind(':') + 1);
   std::string name;
   for (char c : type) {
@@ -41,6 +39,12 @@ std::string op_name() {
     name += upper ? static_cast<char>(c - 'A' + 'a') : c;
   }
   return name;
+}
+
+/// The name of an op: `LogSoftmax` is "log_softmax".
+template <class O>
+std::string op_name() {
+  return snake_case(__PRETTY_FUNCTION__);
 }
 
 /// The dtype of arithmetic on these: real if any is a float, else int32.
@@ -64,11 +68,17 @@ Dtype result_dtype(const O& op, Dtypes... dtypes) {
   }
 }
 
+NEEDLE_NOINLINE inline Shape broadcast_for(const Shape& a, const Shape& b, std::string (*name)()) {
+  if (a.ndim() == 0) return b;
+  if (b.ndim() == 0) return a;
+  return broadcast_shapes(a, b, name());
+}
+
 template <class O, class... Shapes>
 Shape result_shape(const O& op, const Shape& first, const Shapes&... rest) {
   if constexpr (ScalarOp<O>) {
     Shape shape = first;
-    ((shape = broadcast_shapes(shape, rest, op_name<O>())), ...);
+    ((shape == rest || (shape = broadcast_for(shape, rest, op_name<O>), true)), ...);
     return shape;
   } else if constexpr (ReductionOp<O>) {
     return reduced_shape(first, op.mask, op.keepdims);
