@@ -88,7 +88,7 @@ class Cells {
       }
       return at->second;
     };
-    const auto steps = found("step", {}).template item<std::int64_t>();
+    const auto steps = found("step", {}).template item<std::int32_t>();
     for_each_running(names, [&](const std::string& name, Array<D> to) { found(name, to.shape); });
     for_each_running(names, [&](const std::string& name, Array<D> to) {
       copy(found(name, to.shape).data(), to);
