@@ -134,7 +134,12 @@ class Node final : public Expression<D> {
   }
 
   std::string name() const override { return op_name<O>(); }
-  std::span<Ref<Expression<D>>> inputs() override { return inputs_; }
+  std::span<Ref<Expression<D>>> inputs() override {
+    if constexpr (!any_number) {
+      if (!inputs_[0]) return {};  // forgotten
+    }
+    return inputs_;
+  }
   void forget_inputs() override {
     if constexpr (any_number) inputs_.clear();
     else inputs_ = {};

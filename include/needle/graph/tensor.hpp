@@ -111,13 +111,15 @@ class Tensor {
   /// Whether gradients are tracked through this tensor.
   bool requires_grad() const { return node().tracked; }
   /// Marks a leaf before use: what is built on it from now on can be differentiated with respect to it.
+  /// Any tensor is a leaf that leads to no other one that is marked; it is evaluated.
   Tensor& requires_grad(bool required) {
-    if (node().kind != Kind::leaf && node().kind != Kind::constant) {
+    if (node().tracked && !node().grad) {
       fail("requires_grad: the result of ", op(), " is not a leaf; use detach() to make it one");
     }
     if (required && !is_float(dtype())) {
       fail("requires_grad: a tensor of ", dtype(), " has no gradient; cast it to a float type");
     }
+    if (required) realize();
     node().tracked = required;
     node().grad = required ? Ref(new Gradient<D>) : Ref<Gradient<D>>();
     return *this;
