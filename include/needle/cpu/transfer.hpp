@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "needle/cpu/device.hpp"
+#include "needle/program/convert.hpp"
 #include "needle/program/loop.hpp"
-#include "needle/program/scalar.hpp"
 
 namespace needle::cpu {
 
@@ -13,18 +13,6 @@ namespace needle::cpu {
 inline constexpr std::int64_t block = 16;
 
 constexpr std::int64_t padded(std::int64_t n) { return (n + block - 1) / block * block; }
-
-/// An element as another type; floating point goes towards zero, held in the range of integers.
-template <class To, class From>
-NEEDLE_FN To convert(From x) {
-  if constexpr (std::is_same_v<To, From> || std::is_floating_point_v<To>) {
-    return static_cast<To>(x);
-  } else if constexpr (std::is_same_v<To, std::uint8_t>) {
-    return static_cast<To>(static_cast<std::int32_t>(scalar::ToUint8::apply(x)));
-  } else {
-    return static_cast<To>(scalar::ToInt32::apply(x));
-  }
-}
 
 /// to[i] = from[i * stride] for i < n.
 template <class To, class From>

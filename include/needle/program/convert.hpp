@@ -1,0 +1,20 @@
+// From one element type to another, the same on every device.
+#pragma once
+
+#include "needle/program/scalar.hpp"
+
+namespace needle {
+
+/// An element as another type; floating point goes towards zero, held in the range of integers.
+template <class To, class From>
+NEEDLE_FN To convert(From x) {
+  if constexpr (std::is_same_v<To, From> || std::is_floating_point_v<To>) {
+    return static_cast<To>(x);
+  } else if constexpr (std::is_same_v<To, std::uint8_t>) {
+    return static_cast<To>(static_cast<std::int32_t>(scalar::ToUint8::apply(x)));
+  } else {
+    return scalar::ToInt32::convert(x);
+  }
+}
+
+}  // namespace needle
