@@ -1,0 +1,145 @@
+// Command lines of the examples: options with defaults, --help, and refusals in one sentence.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <needle/core/error.hpp>
+
+namespace examples {
+
+/// A command line that cannot be meant: the program ends with status 2.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The number that a text is; anything else, or one outside of [low, high], is refused as the value
+/// of `what`.
+template <class Number>
+Number parse(const std::string& given, Number low, Number high, const std::string& what) {
+  Number number{};
+  const char* end = given.data() + given.size();
+  const auto [rest, error] = std::from_chars(given.data(), end, number);
+  if (error != std::errc() || rest != end || !(number >= low && number <= high)) {
+    throw UsageError(needle::text(what, " ", given, ": expected a ",
+                                  std::is_integral_v<Number> ? "whole number" : "number", " from ",
+                                  low, " to ", high));
+  }
+  return number;
+}
+
+/// Options of the form `--name value` or `--name=value`, bound to variables that hold the defaults.
+class Options {
+ public:
+  explicit Options(std::string about) : about_(std::move(about)) {}
+
+  /// A text; an empty one is shown as no default.
+  void text(const std::string& name, std::string& value, const std::string& help) {
+    add(name, help, value, [&value](const std::string& given) { value = given; });
+  }
+  /// One of some words.
+  void choice(const std::string& name, std::string& value, std::vector<std::string> words,
+              const std::string& help) {
+    const auto set = [&value, name, words](const std::string& given) {
+      std::string list;
+      for (const std::string& word : words) {
+        if (word == given) return void(value = given);
+        list += (list.empty() ? "" : ", ") + word;
+      }
+      throw UsageError("--" + name + " " + given + ": expected one of " + list);
+    };
+    add(name, help, value, set);
+  }
+  /// A number in [low, high]; `Value` is std::int64_t, double, or a std::optional of one of them.
+  template <class Value, class Number>
+  void number(const std::string& name, Value& value, Number low, Number high,
+              const std::string& help) {
+    const auto set = [&value, name, low, high](const std::string& given) {
+      value = examples::parse<Number>(given, low, high, "--" + name);
+    };
+    if constexpr (std::is_arithmetic_v<Value>)
+      add(name, help, needle::str(value), set);
+    else
+      add(name, help, "", set);
+  }
+
+  /// Gives an option a value, as the command line does.
+  void set(const std::string& name, const std::string& value) { find("--" + name).set(value); }
+
+  /// Reads a command line; `--help` prints the options and ends the program.
+  void parse(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+      const std::string word = argv[i];
+      if (word == "--help" || word == "-h") {
+        print_help();
+        std::exit(0);
+      }
+      const std::size_t equals = word.find('=');
+      const Option& option = find(word.substr(0, equals));
+      if (equals != std::string::npos) {
+        option.set(word.substr(equals + 1));
+      } else if (i + 1 < argc && std::string_view(argv[i + 1]).substr(0, 2) != "--") {
+        option.set(argv[++i]);
+      } else {
+        throw UsageError(word + ": a value is missing");
+      }
+    }
+  }
+
+ private:
+  struct Option {
+    std::string help, standard;
+    std::function<void(const std::string&)> set;
+  };
+
+  void add(const std::string& name, const std::string& help, const std::string& standard,
+           std::function<void(const std::string&)> set) {
+    order_.push_back("--" + name);
+    options_["--" + name] = {help, standard, std::move(set)};
+  }
+  const Option& find(const std::string& name) const {
+    const auto found = options_.find(name);
+    if (found == options_.end()) throw UsageError(name + ": no such option; --help lists them");
+    return found->second;
+  }
+  void print_help() const {
+    std::printf("%s\n\n", about_.c_str());
+    for (const std::string& name : order_) {
+      const Option& option = options_.at(name);
+      const std::string standard = option.standard.empty() ? "" : " [" + option.standard + "]";
+      std::printf("  %-11s %s%s\n", name.c_str(), option.help.c_str(), standard.c_str());
+    }
+    std::printf("  %-11s %s\n", "--help", "this list");
+  }
+
+  std::string about_;
+  std::vector<std::string> order_;
+  std::map<std::string, Option> options_;
+};
+
+/// Runs a program's body; what is refused becomes one sentence on standard error and an exit
+/// status: 2 for the command line, 1 for everything else.
+template <class Body>
+int run(const char* program, Body&& body) {
+  try {
+    return body();
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 1;
+  }
+}
+
+}  // namespace examples
