@@ -49,6 +49,17 @@ decltype(auto) visit(Dtype dtype, F&& f) {
   return f(std::uint8_t{});
 }
 
+/// Refuses a number that elements of an integer type cannot be.
+inline void check_holds(Dtype dtype, double value, std::string_view op) {
+  if (is_float(dtype)) return;
+  const bool byte = dtype == Dtype::uint8;
+  const double low = byte ? 0 : INT32_MIN, high = byte ? 255 : INT32_MAX;
+  if (!(value >= low && value <= high)) {
+    fail(op, ": ", value, " does not fit in ", dtype, "; it holds ", static_cast<std::int64_t>(low),
+         " to ", static_cast<std::int64_t>(high));
+  }
+}
+
 /// Refuses an integer result that does not fit; sums are made in 64 bits and stored in 32.
 inline void check_int32(std::int64_t value, std::string_view op) {
   if (value < INT32_MIN || value > INT32_MAX) {

@@ -85,16 +85,16 @@ struct Axes : Dims {
   constexpr Axes(int axis) : Dims{axis} {}
 };
 
-/// The shape itself, when no size is negative and the bytes can be counted in 63 bits.
+/// The shape itself, when no size is negative and the bytes can be counted in 63 bits. Sizes of 0 do
+/// not count, so that strides and the sizes of parts can be calculated for an empty shape too.
 inline const Shape& checked(const Shape& shape, std::string_view op) {
   std::int64_t product = 1;
-  bool empty = false, overflow = false;
+  bool overflow = false;
   for (std::int64_t n : shape) {
     if (n < 0) fail(op, ": shape ", shape, " has a negative size");
-    empty |= n == 0;
-    overflow |= !empty && __builtin_mul_overflow(product, n, &product);
+    overflow |= n > 0 && __builtin_mul_overflow(product, n, &product);
   }
-  if (!empty && (overflow || product > (INT64_MAX >> 3))) {
+  if (overflow || product > (INT64_MAX >> 3)) {
     fail(op, ": shape ", shape, " has more elements than memory has addresses");
   }
   return shape;
@@ -145,7 +145,7 @@ inline Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view o
     }
     if (n == 1) n = m;
   }
-  return result;
+  return checked(result, op);
 }
 
 /// The shape after reducing the axes of `mask`, which stay as size 1 with `keepdims`.

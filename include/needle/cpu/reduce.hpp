@@ -200,7 +200,7 @@ inline void reduce(Monoid monoid, const Program& program, std::span<const Array<
       if constexpr (!std::is_same_v<T, double>) {
         T* to = out.template data<T>();
         for (auto value : values) {
-          if constexpr (std::is_same_v<T, std::int32_t>) check_int32(value, "reduction");
+          if constexpr (std::is_same_v<T, std::int32_t>) check_int32(value, name(monoid));
           *to++ = static_cast<T>(value);
         }
       }

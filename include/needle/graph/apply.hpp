@@ -233,9 +233,11 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
       new detail::Node<O, D, std::vector<Ref<Expression<D>>>>(op, shape, dtype, std::move(nodes)));
 }
 
-/// A tensor of one value everywhere; it takes no memory.
+/// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not hold
+/// is refused.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
+  if (dtype != real<D>) check_holds(dtype, value, "constant");
   auto* node = new Expression<D>(Kind::constant, checked(shape, "constant"), dtype);
   node->constant = value;
   return Tensor<D>(Ref<Expression<D>>(node));

@@ -24,12 +24,16 @@ template <Device D>
 Tensor<D> operator==(const Tensor<D>& a, const Tensor<D>& b) { return apply(Equal{}, a, b); }
 template <Device D, Number S>
 Tensor<D> operator==(const Tensor<D>& a, S b) { return apply(Equal{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator==(S a, const Tensor<D>& b) { return apply(Equal{}, constant_like(b, a), b); }
 
 /// Where a and b differ; shapes broadcast.
 template <Device D>
 Tensor<D> operator!=(const Tensor<D>& a, const Tensor<D>& b) { return apply(NotEqual{}, a, b); }
 template <Device D, Number S>
 Tensor<D> operator!=(const Tensor<D>& a, S b) { return apply(NotEqual{}, a, constant_like(a, b)); }
+template <Device D, Number S>
+Tensor<D> operator!=(S a, const Tensor<D>& b) { return apply(NotEqual{}, constant_like(b, a), b); }
 
 /// Where a < b; shapes broadcast.
 template <Device D>

@@ -213,9 +213,10 @@ Tensor<D> square(const Tensor<D>& x) { return x * x; }
 /// a to the power b, elementwise.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) { return apply(Power{}, a, b); }
-/// x to a fixed power; 2, 3, 1/2 and -1 are done without a logarithm.
+/// x to a fixed power, always real; 2, 3, 1/2 and -1 are done without a logarithm.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& x, double exponent) {
+  if (!is_float(x.dtype())) return pow(x * 1.0, exponent);
   if (exponent == 1) return x * 1.0;
   if (exponent == 2) return x * x;
   if (exponent == 3) return x * x * x;

@@ -74,7 +74,7 @@ Tensor<D> gather(const Tensor<D>& x, int axis, const Tensor<D>& index) {
 /// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on.
 template <Device D>
 Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index, const Tensor<D>& source) {
-  const int at = normal_axis(axis, shape.ndim(), "scatter_add");
+  const int at = normal_axis(axis, checked(shape, "scatter_add").ndim(), "scatter_add");
   Gather{at}.shape(shape, index.shape());
   if (!(index.shape() == source.shape())) {
     fail("scatter_add: index ", index.shape(), " and source ", source.shape(), " differ in shape");
@@ -102,6 +102,7 @@ Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
 template <Device D>
 Tensor<D> index_select(const Tensor<D>& x, int axis, const Tensor<D>& ids) {
   const int at = normal_axis(axis, x.ndim(), "index_select");
+  detail::check_index_dtype(ids.dtype(), "index_select");
   if (ids.ndim() != 1) fail("index_select: ids of shape ", ids.shape(), "; it takes a vector");
   Shape flat, shape = x.shape();
   for (int i = 0; i < x.ndim(); ++i) flat.push_back(i == at ? ids.size() : 1);

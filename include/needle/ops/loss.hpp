@@ -41,12 +41,13 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
     fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected, ", got ",
          target.shape());
   }
+  detail::check_index_dtype(target.dtype(), "cross_entropy");
   const std::int64_t classes = logits.shape()[axis];
   const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
   Tensor<D> ids = target, counts;
   if (options.ignore_index) {
-    counts = to_real(target != *options.ignore_index);
-    ids = where(target == *options.ignore_index, 0, target);
+    counts = target != *options.ignore_index;
+    ids = where(counts, target, 0);
   }
   ids = unsqueeze(ids, axis);
   if (plain) {
@@ -55,7 +56,7 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
   }
   const Tensor<D> log_p = log_softmax(logits, axis);
   Tensor<D> losses = -squeeze(gather(log_p, axis, ids), axis);
-  Tensor<D> spread = -log_p, item_weight = counts ? counts : ones<D>(expected);
+  Tensor<D> spread = -log_p, item_weight = counts ? to_real(counts) : ones<D>(expected);
   if (options.weight) {
     if (!(options.weight.shape() == Shape{classes})) {
       fail("cross_entropy: weight ", options.weight.shape(), " for ", classes, " classes");
@@ -68,11 +69,10 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
   }
   losses = losses * item_weight;
   if (options.label_smoothing != 0) {
-    Tensor<D> even = sum(spread, axis);
-    if (counts) even = even * counts;
     losses = losses * (1 - options.label_smoothing) +
-             even * (options.label_smoothing / static_cast<double>(classes));
+             sum(spread, axis) * (options.label_smoothing / static_cast<double>(classes));
   }
+  if (counts) losses = where(counts, losses, 0);  // also where they are infinite
   if (options.reduction == Reduction::mean) return sum(losses) / sum(item_weight);
   return detail::reduce_loss(losses, options.reduction);
 }

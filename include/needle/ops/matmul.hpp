@@ -10,12 +10,17 @@ struct Matmul {
     if (!is_float(a) || a != b) fail("matmul: dtypes ", a, " and ", b, "; cast both to a float type");
     return a;
   }
-  static Shape shape(const Shape& a, const Shape& b) {
-    const int n = a.ndim(), m = b.ndim();
-    if (a[n - 1] != b[m - 2]) {
-      fail("matmul: shapes ", a, " and ", b, ": ", a[n - 1], " columns against ", b[m - 2],
+  /// Refuses shapes, of at least one dimension each, whose columns and rows do not meet.
+  static void check(const Shape& a, const Shape& b) {
+    const std::int64_t columns = a.back(), rows = b[b.ndim() == 1 ? 0 : b.ndim() - 2];
+    if (columns != rows) {
+      fail("matmul: shapes ", a, " and ", b, ": ", columns, " columns against ", rows,
            " rows; they must be equal");
     }
+  }
+  static Shape shape(const Shape& a, const Shape& b) {
+    const int n = a.ndim(), m = b.ndim();
+    check(a, b);
     Shape left = a, right = b;
     left.erase(n - 1), left.erase(n - 2), right.erase(m - 1), right.erase(m - 2);
     Shape result = broadcast_shapes(left, right, "matmul");
@@ -46,11 +51,12 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {
     fail("matmul: shapes ", a.shape(), " and ", b.shape(), "; a scalar has no rows, use *");
   }
+  Matmul::check(a.shape(), b.shape());
   if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.ndim() == 1 ? -1 : -2);
   if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.ndim() > 2 && b.ndim() == 2 && a.size() > 0) {  // one product of many rows
     Shape result = a.shape();
-    if (a.shape().back() == b.shape()[0]) result[a.ndim() - 1] = b.shape()[1];
+    result[a.ndim() - 1] = b.shape()[1];
     return reshape(matmul(reshape(a, {-1, a.shape().back()}), b), result);
   }
   return apply(Matmul{}, a, b);
@@ -61,6 +67,10 @@ template <Device D>
 Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& bias = {}) {
   if (weight.ndim() != 2 || x.ndim() == 0 || x.shape().back() != weight.shape()[1]) {
     fail("linear: input ", x.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
+  }
+  if (bias && !(bias.shape() == Shape{weight.shape()[0]})) {
+    fail("linear: bias ", bias.shape(), " does not fit weight ", weight.shape(), "; it takes ",
+         Shape{weight.shape()[0]});
   }
   const Tensor<D> y = matmul(x, transpose(weight));
   return bias ? y + bias : y;

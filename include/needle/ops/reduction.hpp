@@ -177,6 +177,7 @@ Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = f
 /// exp(x) / sum(exp(x)) along an axis, calculated without overflow.
 template <Device D>
 Tensor<D> softmax(const Tensor<D>& x, int axis = -1) {
+  detail::reduced(x, axis, true, "softmax", true);
   const Tensor<D> e = exp(x - stop_gradient((max)(x, axis, true)));
   return e / sum(e, axis, true);
 }
@@ -184,6 +185,7 @@ Tensor<D> softmax(const Tensor<D>& x, int axis = -1) {
 /// log(softmax(x)) along an axis, calculated without overflow.
 template <Device D>
 Tensor<D> log_softmax(const Tensor<D>& x, int axis = -1) {
+  detail::reduced(x, axis, true, "log_softmax", true);
   return x - logsumexp(x, axis, true);
 }
 

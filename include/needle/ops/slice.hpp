@@ -108,9 +108,9 @@ inline Run run_of(const range& r, std::int64_t n) {
   };
   const std::int64_t start = place(r.start, r.step > 0 ? 0 : n - 1);
   const std::int64_t stop = place(r.stop, r.step > 0 ? n : -1);
-  const std::int64_t distance = r.step > 0 ? stop - start : start - stop;
-  const std::int64_t step = r.step > 0 ? r.step : -r.step;
-  return {start, distance > 0 ? (distance - 1) / step + 1 : 0, r.step};
+  const std::int64_t step = (std::clamp)(r.step, -n - 1, n + 1);  // one beyond them all is enough
+  const std::int64_t distance = step > 0 ? stop - start : start - stop;
+  return {start, distance > 0 ? (distance - 1) / (step > 0 ? step : -step) + 1 : 0, step};
 }
 
 /// An index as a run for each axis, and the shape once dropped axes are gone and new ones there.
@@ -183,7 +183,8 @@ template <Device D>
 Tensor<D> narrow(const Tensor<D>& x, int axis, std::int64_t start, std::int64_t length) {
   const int at = normal_axis(axis, x.ndim(), "narrow");
   if (start < 0 || length < 0 || start > x.shape()[at] - length) {
-    fail("narrow: positions ", start, " to ", start + length, " of axis ", axis, " of shape ", x.shape());
+    fail("narrow: ", length, " positions from ", start, " on axis ", axis, " of shape ", x.shape(),
+         "; it has ", x.shape()[at]);
   }
   std::vector<Run> runs;
   for (std::int64_t n : x.shape()) runs.push_back({0, n, 1});
@@ -219,14 +220,15 @@ Tensor<D> concat(std::initializer_list<Tensor<D>> parts, int axis = 0) {
 template <Device D>
 Tensor<D> stack(const std::vector<Tensor<D>>& parts, int axis = 0) {
   if (parts.empty()) fail("stack: no tensors; it takes at least one");
+  const int at = normal_axis(axis, parts[0].ndim() + 1, "stack");
   std::vector<Tensor<D>> raised;
   for (const Tensor<D>& part : parts) {
     if (!(part.shape() == parts[0].shape())) {
       fail("stack: shapes ", parts[0].shape(), " and ", part.shape(), " differ; they must be equal");
     }
-    raised.push_back(unsqueeze(part, axis));
+    raised.push_back(unsqueeze(part, at));
   }
-  return concat(raised, axis);
+  return concat(raised, at);
 }
 template <Device D>
 Tensor<D> stack(std::initializer_list<Tensor<D>> parts, int axis = 0) {
@@ -238,7 +240,10 @@ template <Device D>
 std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>& sizes, int axis = 0) {
   const int at = normal_axis(axis, x.ndim(), "split");
   std::int64_t start = 0;
-  for (std::int64_t size : sizes) start += size;
+  for (std::int64_t size : sizes) {
+    if (size < 0) fail("split: a part of size ", size, "; it must be at least 0");
+    start += size;
+  }
   if (start != x.shape()[at]) {
     fail("split: sizes add up to ", start, ", axis ", axis, " of shape ", x.shape(), " has ", x.shape()[at]);
   }

@@ -72,12 +72,14 @@ struct StopGradient : detail::KeepsDtype {
 /// The same elements in row-major order under another shape; one size may be -1 and is worked out.
 template <Device D>
 Tensor<D> reshape(const Tensor<D>& x, Shape shape) {
-  std::int64_t known = 1;
   int open = -1;
+  Shape others = shape;
   for (int i = 0; i < shape.ndim(); ++i) {
-    if (shape[i] == -1 && open < 0) open = i;
-    else known *= checked(Shape{shape[i]}, "reshape")[0];
+    if (shape[i] != -1) continue;
+    if (open >= 0) fail("reshape: shape ", shape, " leaves two sizes open; one may be -1");
+    others[open = i] = 1;
   }
+  const std::int64_t known = checked(others, "reshape").size();
   const bool fits = open < 0 ? known == x.size() : known != 0 && x.size() % known == 0;
   if (!fits) {
     fail("reshape: shape ", x.shape(), " of ", x.size(), " elements does not fit ", shape,

@@ -104,6 +104,12 @@ constexpr int scalar_code(Monoid monoid) {
   return codes[static_cast<int>(monoid)];
 }
 
+/// The op that joins values so.
+constexpr std::string_view name(Monoid monoid) {
+  constexpr std::string_view names[] = {"sum", "prod", "max", "min"};
+  return names[static_cast<int>(monoid)];
+}
+
 /// What a monoid gives for no values at all: 0, 1, -infinity, infinity.
 constexpr double identity_of(Monoid monoid) {
   constexpr double infinity = __builtin_huge_val();

@@ -14,8 +14,11 @@ template <class T>
 NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_t odd, bool second) {
   const std::uint32_t word = second ? odd : even;
   switch (d.kind) {
-    case Distribution::uniform:
-      return static_cast<T>(d.a) + unit_interval(word) * static_cast<T>(d.b - d.a);
+    case Distribution::uniform: {
+      const T low = static_cast<T>(d.a);
+      const T value = low + unit_interval(word) * static_cast<T>(d.b - d.a);
+      return value < static_cast<T>(d.b) ? value : low;  // the sum may round up to the end
+    }
     case Distribution::bernoulli: return static_cast<T>(unit_interval(word) < static_cast<float>(d.a));
     case Distribution::integer:
       return static_cast<T>(static_cast<std::int64_t>(d.a) +

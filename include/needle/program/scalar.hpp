@@ -165,12 +165,17 @@ struct Clamp {
 struct ToInt32 {
   template <class R>
   NEEDLE_FN static R apply(R x) {
+    if constexpr (std::is_integral_v<R>) return x;
+    else return static_cast<R>(convert(x));  // in float the range's end is 2^31
+  }
+  template <class R>
+  NEEDLE_FN static std::int32_t convert(R x) {
     if constexpr (std::is_integral_v<R>) {
-      return x;
+      return static_cast<std::int32_t>(x);
     } else {
       constexpr R high = std::is_same_v<R, float> ? R(2147483520.0) : R(2147483647.0);
       const R held = Clamp::apply(x == x ? x : R(0), R(-2147483648.0), high);
-      return static_cast<R>(static_cast<std::int32_t>(held));
+      return x > high ? std::int32_t{2147483647} : static_cast<std::int32_t>(held);
     }
   }
 };

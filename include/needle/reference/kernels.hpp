@@ -104,7 +104,7 @@ void reduce(Monoid monoid, const Program& program, std::span<const Array<Referen
                   : call<Wide>(scalar_code(monoid), sum, value, value, scalar::ScalarFunctions{});
       first = false;
     });
-    if constexpr (std::is_integral_v<Wide>) check_int32(sum, "reduction");
+    if constexpr (std::is_integral_v<Wide>) check_int32(sum, name(monoid));
     write(out, outer, static_cast<R>(sum));
   });
 }
