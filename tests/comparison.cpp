@@ -1,0 +1,64 @@
+#include "needle/ops/comparison.hpp"
+
+#include "check.hpp"
+
+using namespace needle;
+
+DEVICE_TEST_CASE("Comparisons give 1 where they hold, in uint8") {
+  const Tensor<D> a = {1, 2, 3, NAN}, b = {2, 2, 2, NAN};
+  CHECK((a < b).dtype() == Dtype::uint8);
+  CHECK(list(a == b) == List{0, 1, 0, 0});
+  CHECK(list(a != b) == List{1, 0, 1, 1});
+  CHECK(list(a < b) == List{1, 0, 0, 0});
+  CHECK(list(a <= b) == List{1, 1, 0, 0});
+  CHECK(list(a > b) == List{0, 0, 1, 0});
+  CHECK(list(a >= b) == List{0, 1, 1, 0});
+}
+
+DEVICE_TEST_CASE("A number may be compared from either side") {
+  const Tensor<D> a = {1, 2, 3};
+  CHECK(list(a == 2) == List{0, 1, 0});
+  CHECK(list(2 == a) == List{0, 1, 0});
+  CHECK(list(a != 2) == List{1, 0, 1});
+  CHECK(list(2 != a) == List{1, 0, 1});
+  CHECK(list(a < 2) == List{1, 0, 0});
+  CHECK(list(2 < a) == List{0, 0, 1});
+  CHECK(list(a <= 2) == List{1, 1, 0});
+  CHECK(list(2 <= a) == List{0, 1, 1});
+  CHECK(list(a > 2) == List{0, 0, 1});
+  CHECK(list(2 > a) == List{1, 0, 0});
+  CHECK(list(a >= 2) == List{0, 1, 1});
+  CHECK(list(2 >= a) == List{1, 1, 0});
+}
+
+DEVICE_TEST_CASE("Comparisons broadcast over any view") {
+  check_op<D>([](auto a, auto b) { return a < b; }, numbers({3, 4}), numbers({4}));
+  check_op<D>([](auto a, auto b) { return a >= b; }, numbers({3, 1}), numbers({1, 5}));
+  check_op<D>([](auto a, auto b) { return a == b; }, ids({3, 4}, 3), ids({4}, 3));
+  check_op<D>([](auto a, auto b) { return a != b; }, mask({3, 4}), ids({3, 1}, 3));
+  check_op<D>([](auto a, auto b) { return a <= b; }, numbers({0, 4}), numbers({4}));
+}
+
+DEVICE_TEST_CASE("Integers are compared exactly") {
+  const Tensor<D> a = ints<D>({16777216, INT32_MAX, INT32_MIN});
+  CHECK(list(a == ints<D>({16777217, INT32_MAX, INT32_MIN})) == List{0, 1, 1});
+  CHECK(list(a < 16777217) == List{1, 0, 1});
+  CHECK(list(bytes<D>({0, 1, 255}) == ints<D>({256, 1, 255})) == List{0, 1, 1});
+  CHECK(list(ints<D>({0, 1}) < 0.5) == List{1, 0});
+}
+
+DEVICE_TEST_CASE("Masks are numbers: they add up, multiply and choose") {
+  const Tensor<D> x = {-2, -1, 0, 1, 2}, positive = x > 0, even = x * x != 1;
+  CHECK(sum(positive).template item<int>() == 2);
+  CHECK(list(positive * even) == List{0, 0, 0, 0, 1});
+  CHECK(list(maximum(positive, even)) == List{1, 0, 1, 1, 1});
+  CHECK(list(1 - positive) == List{1, 1, 1, 0, 0});
+  CHECK(list(where(positive, x, even)) == List{1, 0, 1, 1, 2});
+  CHECK(list(x * positive) == List{0, 0, 0, 1, 2});
+}
+
+DEVICE_TEST_CASE("A gradient goes past a mask, not through it") {
+  check_op<D>([](auto x) { return x * (x > 0.1) + (x < 0.1); }, numbers({3, 4}));
+  const Tensor<D> x = Tensor<D>{1, 2}.requires_grad(true);
+  CHECK_FALSE((x > 1).requires_grad());
+}
