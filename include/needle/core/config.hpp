@@ -16,14 +16,28 @@
 #define NEEDLE_FN __attribute__((always_inline)) inline
 #endif
 
+/// Before a loop in a GPU's kernel: unrolled as a whole, or not at all.
+#if defined(__NVCC__) || defined(__CUDA__)
+#define NEEDLE_UNROLL _Pragma("unroll")
+#define NEEDLE_ROLL _Pragma("unroll 1")
+#else
+#define NEEDLE_UNROLL
+#define NEEDLE_ROLL
+#endif
+
 /// A function that is called, not copied into its callers: for what is slow anyway, or many call.
 #define NEEDLE_NOINLINE __attribute__((noinline))
 
-/// Before a loop whose iterations touch different elements: it may be vectorised without a check.
+#if defined(__CUDACC__)
+#pragma nv_diag_suppress 1675  // "unrecognized GCC pragma": it is for the host compiler
+#endif
+
+/// Before a loop of fixed count whose iterations touch different elements: it may be vectorised without
+/// a check (and g++ must not unroll it whole first, because then it looks no further).
 #if defined(__clang__)
-#define NEEDLE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define NEEDLE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
 #else
-#define NEEDLE_INDEPENDENT _Pragma("GCC ivdep")
+#define NEEDLE_INDEPENDENT _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
 #endif
 
 /// 1 where the x86 kernels (AVX2, AVX-512) are compiled; they are chosen at run time.

@@ -1,10 +1,14 @@
 // Programs on the CPU: tile by tile, one vector loop a step.
 //
-// A tile is 512 elements, so the registers of a usual program (2 KB each) stay in the first-level
+// A tile is about 512 elements, so the registers of a usual program (2 KB each) stay in the first-level
 // cache. Inputs that lie in order are read where they are and outputs are written where they belong;
-// views, conversions and the ragged end of an array go through a register. Blocks from the allocator
-// are padded to 64 bytes, so a loop may run past the end of an array that ends its block.
+// views, conversions and the ragged end of an array go through a register. Where the innermost dimension
+// is short, a tile is a whole number of its rows, so that a row broadcast over the others (a bias) is
+// laid out once for all tiles. Blocks from the allocator are padded to 64 bytes, so a loop may run past
+// the end of an array that ends its block.
 #pragma once
+
+#include <numeric>
 
 #include "needle/cpu/steps.hpp"
 #include "needle/cpu/threads.hpp"
@@ -14,18 +18,25 @@ namespace needle::cpu {
 inline constexpr std::int64_t tile = 512;
 /// Elements that one task of the thread pool handles: fixed, so that results do not depend on threads.
 inline constexpr std::int64_t chunk = 32 * tile;
+
+/// The tile for a loop: whole blocks, and whole rows where those are short enough.
+inline std::int64_t tile_of(const Loop& loop) {
+  if (loop.shape.ndim() < 2) return tile;
+  const std::int64_t rows = std::lcm((std::max)(loop.shape.back(), std::int64_t{1}), block);
+  return rows > 2 * tile ? tile : (std::max)(tile / rows, std::int64_t{1}) * rows;
+}
 /// Below this many element operations the calling thread does the work alone.
 inline constexpr std::int64_t parallel_work = std::int64_t{1} << 17;
 
 /// Runs `body(begin, end)` over [0, n) in chunks, in parallel if that is worth it.
 template <class Body>
-void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body) {
+void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body, std::int64_t each = chunk) {
   if (n * cost < parallel_work) {
     if (n > 0) body(std::int64_t{0}, n);
     return;
   }
-  parallel_for((n + chunk - 1) / chunk, [&](std::int64_t i) {
-    body(i * chunk, (std::min)(n, (i + 1) * chunk));
+  parallel_for((n + each - 1) / each, [&](std::int64_t i) {
+    body(i * each, (std::min)(n, (i + 1) * each));
   });
 }
 
@@ -38,7 +49,7 @@ class Interpreter {
       : program_(program),
         loop_(loop),
         inputs_(inputs),
-        width_(padded((std::min)(longest, tile))),
+        width_(padded(longest)),
         scratch_(static_cast<std::size_t>((program.inputs + program.constants + program.registers) *
                                           width_) * sizeof(R)) {
     R* next = static_cast<R*>(scratch_.data);
@@ -52,6 +63,7 @@ class Interpreter {
         std::fill_n(buffer_[k], width_, *buffer_[k]);
         constant_[k] = true;
       }
+      periodic_[k] = !direct_[k] && !constant_[k] && is_periodic(loop.strides[k]);
     }
     for (int k = 0; k < program.constants; ++k) {
       std::fill_n(next, width_, static_cast<R>(program.constant[k]));
@@ -71,16 +83,19 @@ class Interpreter {
     value_[result] = place ? place : buffer_[result];
   }
 
-  /// Calculates positions [begin, begin + n), n <= tile.
+  /// Calculates positions [begin, begin + n), no more than the `longest` run.
   void run(std::int64_t begin, std::int64_t n) {
     for (int k = 0; k < program_.inputs; ++k) {
       value_[k] = buffer_[k];
       if (constant_[k]) continue;
-      if (direct_[k] && may_run_over(inputs_[k], begin, n)) {
+      if (direct_[k] && may_read_over(inputs_[k], begin, n)) {
         value_[k] = inputs_[k].template data<R>() + begin;
-      } else {
-        gather_tile(buffer_[k], inputs_[k], loop_, k, begin, n);
+        continue;
       }
+      const bool row_start = periodic_[k] && begin % loop_.shape.back() == 0;
+      if (row_start && laid_out_[k] >= n) continue;
+      gather_tile(buffer_[k], inputs_[k], loop_, k, begin, n);
+      laid_out_[k] = row_start ? n : 0;
     }
     for (int i = 0; i < program_.steps; ++i) {
       const Program::Step& s = program_.step[i];
@@ -91,15 +106,28 @@ class Interpreter {
   /// The values of an output after `run`.
   R* result(int output) const { return value_[program_.output[output]]; }
 
-  /// Whether loops may touch padded(n) elements from position begin of a compact array.
-  static bool may_run_over(const Array<Cpu>& array, std::int64_t begin, std::int64_t n) {
+  /// Whether loops may read padded(n) elements from position begin of a compact array.
+  static bool may_read_over(const Array<Cpu>& array, std::int64_t begin, std::int64_t n) {
+    const auto elements = static_cast<std::int64_t>(array.storage->bytes / sizeof(R));
+    const std::int64_t end = array.offset + begin + padded(n);
+    return end <= (array.storage->owned ? padded(elements) : elements);
+  }
+  /// Whether loops may write padded(n) elements from position begin of a compact array.
+  static bool may_write_over(const Array<Cpu>& array, std::int64_t begin, std::int64_t n) {
     if (n % block == 0) return true;
     const auto elements = static_cast<std::int64_t>(array.storage->bytes / sizeof(R));
-    return array.storage->owned && (array.offset + begin) % block == 0 &&
-           array.offset + begin + n == elements;
+    return (array.offset + begin) % block == 0 && array.offset + begin + n == elements;
   }
 
  private:
+  /// Whether an operand repeats the same row over all dimensions but the innermost.
+  static bool is_periodic(const Strides& strides) {
+    for (int i = 0; i + 1 < strides.ndim(); ++i) {
+      if (strides[i] != 0) return false;
+    }
+    return strides.ndim() > 1;
+  }
+
   const Program& program_;
   const Loop& loop_;
   std::span<const Array<Cpu>> inputs_;
@@ -107,6 +135,8 @@ class Interpreter {
   std::int64_t width_;
   Storage<Cpu> scratch_;
   bool direct_[Program::max_inputs] = {}, constant_[Program::max_inputs] = {};
+  bool periodic_[Program::max_inputs] = {};
+  std::int64_t laid_out_[Program::max_inputs] = {};
   R* buffer_[Program::max_values];
   R* value_[Program::max_values];
 };
@@ -115,14 +145,14 @@ template <class R>
 void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
                 std::span<Array<Cpu>> outputs) {
   const Loop loop = loop_over<Cpu>(outputs[0].shape, inputs);
-  for_each_chunk(loop.size(), program.steps + program.inputs,
-                 [&](std::int64_t begin, std::int64_t end) {
-    Interpreter<R> interpreter(program, loop, inputs, end - begin);
-    for (std::int64_t i = begin; i < end; i += tile) {
-      const std::int64_t n = (std::min)(tile, end - i);
+  const std::int64_t step = tile_of(loop);
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    Interpreter<R> interpreter(program, loop, inputs, (std::min)(step, end - begin));
+    for (std::int64_t i = begin; i < end; i += step) {
+      const std::int64_t n = (std::min)(step, end - i);
       for (std::size_t k = 0; k < outputs.size(); ++k) {
         const bool in_place = outputs[k].dtype == dtype_of<R> &&
-                              Interpreter<R>::may_run_over(outputs[k], i, n);
+                              Interpreter<R>::may_write_over(outputs[k], i, n);
         interpreter.write_to(static_cast<int>(k),
                              in_place ? outputs[k].template data<R>() + i : nullptr);
       }
@@ -137,7 +167,8 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
         });
       }
     }
-  });
+  };
+  for_each_chunk(loop.size(), program.steps + program.inputs, part, chunk / tile * step);
 }
 
 }  // namespace needle::cpu

@@ -139,7 +139,7 @@ class Reducer {
 
   /// A run of neighbours longer than a tile.
   Wide reduce_run(std::int64_t begin, std::int64_t length) {
-    Interpreter<R> interpreter(program_, loop_, inputs_, length);
+    Interpreter<R> interpreter(program_, loop_, inputs_, (std::min)(tile, length));
     Wide sum{};
     for (std::int64_t i = 0; i < length; i += tile) {
       const std::int64_t n = (std::min)(tile, length - i);

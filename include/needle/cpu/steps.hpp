@@ -11,31 +11,77 @@ namespace needle::cpu {
 template <class R>
 using StepLoop = void (*)(R* y, const R* a, const R* b, const R* c, std::int64_t n);
 
+/// Functions with a branch-free form for common arguments.
+template <class F, class R>
+concept HasCommon = requires(R x) {
+  { F::common(x) } -> std::same_as<R>;
+};
+
 template <class F, class R>
 NEEDLE_FN void step_loop(R* y, const R* a, [[maybe_unused]] const R* b,
                          [[maybe_unused]] const R* c, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += block) {
-    NEEDLE_INDEPENDENT
-    for (int j = 0; j < block; ++j) {
-      if constexpr (scalar::arity<F> == 1) y[i + j] = F::apply(a[i + j]);
-      else if constexpr (scalar::arity<F> == 2) y[i + j] = F::apply(a[i + j], b[i + j]);
-      else y[i + j] = F::apply(a[i + j], b[i + j], c[i + j]);
+    if constexpr (HasCommon<F, R>) {
+      R values[block];
+      for (int j = 0; j < block; ++j) values[j] = F::common(a[i + j]);
+      int rare = 0;
+      for (int j = 0; j < block; ++j) rare |= !F::is_common(a[i + j]);
+      if (rare) {
+        for (int j = 0; j < block; ++j) values[j] = F::apply(a[i + j]);
+      }
+      for (int j = 0; j < block; ++j) y[i + j] = values[j];
+    } else {
+      NEEDLE_INDEPENDENT
+      for (int j = 0; j < block; ++j) {
+        if constexpr (scalar::arity<F> == 1) y[i + j] = F::apply(a[i + j]);
+        else if constexpr (scalar::arity<F> == 2) y[i + j] = F::apply(a[i + j], b[i + j]);
+        else y[i + j] = F::apply(a[i + j], b[i + j], c[i + j]);
+      }
     }
   }
 }
 
+// No compiler vectorises a square root while errno may have to be set; the instruction is exact. (A type
+// of vectors must be used inside of the function that has the target attribute.)
+template <std::size_t bytes>
+struct Lanes {
+  typedef float type __attribute__((vector_size(bytes), aligned(4), may_alias));
+};
+template <class F, class R>
+inline constexpr bool is_root = NEEDLE_X86 && std::is_same_v<F, scalar::Sqrt> && std::is_same_v<R, float>;
+
 template <class F, class R>
 void step_baseline(R* y, const R* a, const R* b, const R* c, std::int64_t n) {
+#if NEEDLE_X86
+  if constexpr (is_root<F, R>) {
+    using V = Lanes<16>::type;
+    for (std::int64_t i = 0; i < n; i += 4) {
+      *reinterpret_cast<V*>(y + i) = __builtin_ia32_sqrtps(*reinterpret_cast<const V*>(a + i));
+    }
+    return;
+  }
+#endif
   step_loop<F>(y, a, b, c, n);
 }
+
+#if NEEDLE_X86
 template <class F, class R>
 NEEDLE_AVX2 void step_avx2(R* y, const R* a, const R* b, const R* c, std::int64_t n) {
-  step_loop<F>(y, a, b, c, n);
+  if constexpr (is_root<F, R>) {
+    using V = Lanes<32>::type;
+    for (std::int64_t i = 0; i < n; i += 8) {
+      *reinterpret_cast<V*>(y + i) = __builtin_ia32_sqrtps256(*reinterpret_cast<const V*>(a + i));
+    }
+  } else {
+    step_loop<F>(y, a, b, c, n);
+  }
 }
 template <class F, class R>
 NEEDLE_AVX512 void step_avx512(R* y, const R* a, const R* b, const R* c, std::int64_t n) {
-  step_loop<F>(y, a, b, c, n);
+  if constexpr (is_root<F, R>) step_avx2<F, R>(y, a, b, c, n);
+  else step_loop<F>(y, a, b, c, n);
 }
+#endif
 
 /// The loops of all scalar functions for an instruction set; in int32 there is only the baseline.
 template <class R, class... F>

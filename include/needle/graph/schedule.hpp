@@ -22,17 +22,16 @@ std::vector<Tensor<D>>& waiting_assignments() {
   return queue;
 }
 
-/// The array of an evaluated node, or of a constant, which is one element seen everywhere.
+/// The array of an evaluated node, or of a constant, which is one element seen everywhere. A constant
+/// is not written: threads may share it.
 template <Device D>
-const Array<D>& array_of(Expression<D>& node) {
-  if (!node.evaluated()) {
-    const Array<D> one = visit(node.dtype, [&]<class T>(T) {
-      const T value = static_cast<T>(node.constant);
-      return upload<D>(&value, Shape{});
-    });
-    node.value = Array<D>(one, broadcasted(one, node.shape));
-  }
-  return node.value;
+Array<D> array_of(const Expression<D>& node) {
+  if (node.evaluated()) return node.value;
+  const Array<D> one = visit(node.dtype, [&]<class T>(T) {
+    const T value = static_cast<T>(node.constant);
+    return upload<D>(&value, Shape{});
+  });
+  return Array<D>(one, broadcasted(one, node.shape));
 }
 
 template <Device D>
@@ -95,7 +94,7 @@ class Schedule {
     };
     try {
       for (Expression<D>* root : roots) {
-        if (root->kind == Kind::constant) array_of(*root);
+        if (root->kind == Kind::constant && !root->evaluated()) root->value = array_of(*root);
         visit_node(root);
         while (!stack.empty()) {
           Expression<D>* node = stack.back();
@@ -147,7 +146,7 @@ class Schedule {
       Expression<D>& node = *nodes_[i];
       if (node.kind == Kind::scalar) {
         plan.stored = true;
-        if (settings.fusion && plan.last >= 0) join(i);
+        if (settings.fusion && !settings.check_nan && plan.last >= 0) join(i);
         if (plan.group == i) {
           plan.steps = plan.outputs = 1;
           plan.operands = static_cast<int>(node.inputs().size());
@@ -222,14 +221,14 @@ class Schedule {
       if (sources_[k] == &input) return static_cast<int>(k);
     }
     sources_.push_back(&input);
-    const Array<D>& array = array_of(input);
+    const Array<D> array = array_of(input);
     arrays_.emplace_back(array, broadcasted(array, shape));
     return program.add_input();
   }
 
   void run_program(int group) {
     Program program = build(group, nodes_[group]->shape, nodes_[group]->arithmetic);
-    program.assign_registers();
+    program.finish();
     execute(program, std::span<const Array<D>>(arrays_), std::span<Array<D>>(results_));
     for (std::size_t k = 0; k < stored_.size(); ++k) set(*stored_[k], std::move(results_[k]));
   }
@@ -243,7 +242,7 @@ class Schedule {
       program.add_step(scalar::code<scalar::Identity>, input, input, input);
     }
     program.add_output(Program::first_result + program.steps - 1);
-    program.assign_registers();
+    program.finish();
     Array<D> out(reduced_shape(source.shape, node.axes, false), node.dtype);
     reduce(static_cast<Monoid>(node.function), program, std::span<const Array<D>>(arrays_),
            source.shape, node.axes, out);
@@ -257,18 +256,18 @@ class Schedule {
   }
 
   void set(Expression<D>& node, Array<D> value) {
+    if (settings.check_nan && is_float(node.dtype)) check_finite(node, value);
     node.value = std::move(value);
     node.pending_depth = 0;
     node.pending_bytes = 0;
-    if (settings.check_nan && is_float(node.dtype)) check_finite(node);
   }
 
-  static void check_finite(const Expression<D>& node) {
-    Array<D> compact = node.value;
-    if (!compact.is_compact()) copy(node.value, compact = Array<D>(node.shape, node.dtype));
-    for (auto value : download<typename D::Real>(compact)) {
-      if (value - value != 0) {
-        fail(node.name(), ": made ", value, " in its result of shape ", node.shape,
+  static void check_finite(const Expression<D>& node, const Array<D>& value) {
+    Array<D> compact = value;
+    if (!compact.is_compact()) copy(value, compact = Array<D>(node.shape, node.dtype));
+    for (auto element : download<typename D::Real>(compact)) {
+      if (element - element != 0) {
+        fail(node.name(), ": made ", element, " in its result of shape ", node.shape,
              "; it is the first op that did (NEEDLE_CHECK_NAN)");
       }
     }
@@ -316,6 +315,7 @@ bool exceeds_pending_limits(Expression<D>& node) {
   for (std::size_t i = 0; i < seen.size(); ++i) {
     for (const auto& input : seen[i]->inputs()) {
       if (!input->evaluated()) {
+        if (input->kind == Kind::constant) continue;
         if (std::exchange(input->slot, 0) < 0) seen.push_back(input.get());
       } else if (!input->tracked) {
         leaves.push_back(input.get());

@@ -28,7 +28,7 @@ struct ScatterAdd {
     Program zero;
     zero.add_output(zero.add_step(scalar::code<scalar::Identity>, zero.add_constant(0),
                                   Program::first_constant, Program::first_constant));
-    zero.assign_registers();
+    zero.finish();
     execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(outputs));
     scatter_add(source, index, axis, out);
     return out;

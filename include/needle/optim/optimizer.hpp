@@ -110,7 +110,7 @@ class Cells {
     Program zero;
     const int c = zero.add_constant(0);
     zero.add_output(zero.add_step(scalar::code<scalar::Identity>, c, c, c));
-    zero.assign_registers();
+    zero.finish();
     execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&array, 1));
   }
 
@@ -132,7 +132,7 @@ class Rule {
   void output(Value value) { program_.add_output(value.number); }
   /// The finished program.
   const Program& program() {
-    program_.assign_registers();
+    program_.finish();
     return program_;
   }
 

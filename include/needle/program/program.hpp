@@ -53,7 +53,53 @@ struct Program {
   }
   void add_output(int value) { output[outputs++] = static_cast<std::uint8_t>(value); }
 
-  /// Gives results registers, counted from `first_result`; call once, when the program is complete.
+  /// Makes the complete program ready to run; call once.
+  void finish() {
+    if (arithmetic == Arithmetic::real) contract();
+    assign_registers();
+  }
+
+ private:
+  /// Joins a product with the sum or difference that alone reads it: one step in place of two, and one
+  /// rounding where the processor has a fused multiply-add.
+  void contract() {
+    std::uint8_t uses[max_values] = {}, moved[max_values];
+    for (int i = 0; i < max_values; ++i) moved[i] = static_cast<std::uint8_t>(i);
+    const auto arity_of = [](int function) { return scalar::arities[function]; };
+    for (int i = 0; i < steps; ++i) {
+      const int operands[] = {step[i].a, step[i].b, step[i].c};
+      for (int k = 0; k < arity_of(step[i].function); ++k) ++uses[operands[k]];
+    }
+    for (int i = 0; i < outputs; ++i) ++uses[output[i]];
+    bool gone[max_steps] = {};
+    const auto product = [&](int value) {  // the multiplication that only we read
+      const int j = value - first_result;
+      return j >= 0 && uses[value] == 1 && step[j].function == scalar::code<scalar::Multiply> ? j : -1;
+    };
+    for (int i = 0; i < steps; ++i) {
+      Step& s = step[i];
+      const bool add = s.function == scalar::code<scalar::Add>;
+      if (!add && s.function != scalar::code<scalar::Subtract>) continue;
+      int j = product(s.b), other = s.a;
+      if (j < 0 && add) j = product(s.a), other = s.b;
+      if (j < 0) continue;
+      const int code = add ? scalar::code<scalar::MultiplyAdd> : scalar::code<scalar::SubtractProduct>;
+      s = {static_cast<std::uint8_t>(code), s.result, step[j].a, step[j].b,
+           static_cast<std::uint8_t>(other)};
+      gone[j] = true;
+    }
+    int kept = 0;
+    for (int i = 0; i < steps; ++i) {
+      if (gone[i]) continue;
+      Step s = step[i];
+      moved[s.result] = static_cast<std::uint8_t>(first_result + kept);
+      step[kept++] = {s.function, moved[s.result], moved[s.a], moved[s.b], moved[s.c]};
+    }
+    steps = static_cast<std::uint8_t>(kept);
+    for (int i = 0; i < outputs; ++i) output[i] = moved[output[i]];
+  }
+
+  /// Gives results registers, counted from `first_result`.
   void assign_registers() {
     std::uint8_t last_use[max_values] = {}, place[max_values], free[max_steps];
     int free_count = 0;
@@ -90,7 +136,7 @@ inline Program identity_program(Arithmetic arithmetic = Arithmetic::real) {
   Program program;
   program.arithmetic = arithmetic;
   program.add_output(program.add_step(scalar::code<scalar::Identity>, program.add_input(), 0, 0));
-  program.assign_registers();
+  program.finish();
   return program;
 }
 

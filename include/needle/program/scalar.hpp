@@ -6,6 +6,7 @@
 // 0 or 1. Integers wrap around.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -18,6 +19,13 @@ namespace needle::scalar {
 template <class R>
 using Wrapping = typename std::conditional_t<std::is_integral_v<R>, std::make_unsigned<R>,
                                              std::type_identity<R>>::type;
+
+/// `yes` where the condition holds, else `no`: by masks in float, which g++ always vectorises.
+template <class R>
+NEEDLE_FN R choose(bool condition, R yes, R no) {
+  if constexpr (std::is_same_v<R, float>) return math::detail::select(condition, yes, no);
+  else return condition ? yes : no;
+}
 
 /// x
 struct Identity {
@@ -40,7 +48,7 @@ struct Abs {
 /// -1, 0 or 1
 struct Sign {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return static_cast<R>(R(x > R(0)) - R(x < R(0))); }
+  NEEDLE_FN static R apply(R x) { return choose(x > R(0), R(1), choose(x < R(0), R(-1), R(0))); }
 };
 /// e to the power x
 struct Exp {
@@ -71,11 +79,17 @@ struct Erf {
 struct Sin {
   template <class R>
   NEEDLE_FN static R apply(R x) { return math::sin(x); }
+  /// The branch-free form for the arguments that `is_common` accepts.
+  NEEDLE_FN static float common(float x) { return math::sin_small(x); }
+  NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
 };
 /// cosine
 struct Cos {
   template <class R>
   NEEDLE_FN static R apply(R x) { return math::cos(x); }
+  /// The branch-free form for the arguments that `is_common` accepts.
+  NEEDLE_FN static float common(float x) { return math::cos_small(x); }
+  NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
 };
 /// 1 / (1 + e^-x)
 struct Sigmoid {
@@ -161,22 +175,37 @@ struct Clamp {
     return raised > high ? high : raised;
   }
 };
+/// x y + z
+struct MultiplyAdd {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y, R z) { return Add::apply(Multiply::apply(x, y), z); }
+};
+/// z - x y
+struct SubtractProduct {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y, R z) { return Subtract::apply(z, Multiply::apply(x, y)); }
+};
 /// towards zero to a whole number, held in the range of int32; NaN becomes 0
 struct ToInt32 {
   template <class R>
   NEEDLE_FN static R apply(R x) {
     if constexpr (std::is_integral_v<R>) return x;
-    else return static_cast<R>(convert(x));  // in float the range's end is 2^31
+    else return choose(x > high<R>, R(2147483647.0), static_cast<R>(whole(x)));
   }
+  /// The same as an integer (in float, 2147483647 is not a number but 2147483648 is).
   template <class R>
   NEEDLE_FN static std::int32_t convert(R x) {
-    if constexpr (std::is_integral_v<R>) {
-      return static_cast<std::int32_t>(x);
-    } else {
-      constexpr R high = std::is_same_v<R, float> ? R(2147483520.0) : R(2147483647.0);
-      const R held = Clamp::apply(x == x ? x : R(0), R(-2147483648.0), high);
-      return x > high ? std::int32_t{2147483647} : static_cast<std::int32_t>(held);
-    }
+    if constexpr (std::is_integral_v<R>) return static_cast<std::int32_t>(x);
+    else return x > high<R> ? std::int32_t{2147483647} : whole(x);
+  }
+
+ private:
+  /// The largest number below 2^31.
+  template <class R>
+  static constexpr R high = std::is_same_v<R, float> ? R(2147483520.0) : R(2147483647.0);
+  template <class R>
+  NEEDLE_FN static std::int32_t whole(R x) {
+    return static_cast<std::int32_t>(Clamp::apply(choose(x == x, x, R(0)), R(-2147483648.0), high<R>));
   }
 };
 /// towards zero to a whole number from 0 to 255; NaN becomes 0
@@ -193,7 +222,7 @@ struct List {
 using ScalarFunctions =
     List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add, Subtract,
          Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp,
-         ToInt32, ToUint8>;
+         MultiplyAdd, SubtractProduct, ToInt32, ToUint8>;
 
 /// How many operands a scalar function takes: 1, 2 or 3.
 template <class F>
@@ -211,6 +240,13 @@ constexpr int index_in(List<Fs...>) {
 /// The number of a scalar function in `ScalarFunctions`.
 template <class F>
 inline constexpr int code = index_in<F>(ScalarFunctions{});
+
+template <class... F>
+constexpr auto arities_of(List<F...>) {
+  return std::array<std::uint8_t, sizeof...(F)>{static_cast<std::uint8_t>(arity<F>)...};
+}
+/// The arities of all functions, by their numbers.
+inline constexpr auto arities = arities_of(ScalarFunctions{});
 
 /// Functions that have no meaning on integers; a program in int32 never holds them.
 template <class F>
