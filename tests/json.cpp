@@ -9,7 +9,8 @@ using needle::io::Json;
 
 TEST_CASE("a document becomes values") {
   const Json json = Json::parse(
-      R"( {"a": [1, -2.5e-1, 1E+3, 0], "b": {"c": null, "d": true, "e": false}, "f": "x", "": []} )");
+      R"( {"a": [1, -2.5e-1, 1E+3, 0], "b": {"c": null, "d": true, "e": false},
+           "f": "x", "": []} )");
   CHECK(json.keys() == std::vector<std::string>{"a", "b", "f", ""});
   CHECK(json["a"].size() == 4);
   CHECK(json["a"][0].integer() == 1);

@@ -1,5 +1,6 @@
 // IDX, the format of MNIST: two zero bytes, the element type, the number of dimensions, each of
-// them as a big-endian 32-bit integer, the values. http://yann.lecun.com/exdb/mnist
+// them as a big-endian 32-bit integer, the values. http://yann.lecun.com/exdb/mnist Functions are
+// templates so that a program without IDX files does not compile them.
 #pragma once
 
 #include <cstddef>
@@ -57,7 +58,7 @@ void read_exactly(Source& source, std::span<std::byte> out, std::uint64_t& offse
 template <class Source>
 Idx read_idx_from(Source& source, std::string_view file) {
   std::uint64_t offset = 0;
-  std::byte word[4];
+  std::byte word[4]{};
   const auto at = [&](int i) { return std::to_integer<unsigned>(word[i]); };
   read_exactly(source, word, offset, file, "the magic number");
   const std::string_view type = idx_type_name(at(2));
@@ -102,13 +103,15 @@ inline std::string idx_path(const std::string& path) {
 
 /// Takes the bytes of an IDX file apart, gzip-compressed or not; `file` names it in errors. The
 /// offset in an error about the contents counts decompressed bytes.
-inline Idx parse_idx(std::span<const std::byte> bytes, std::string_view file) {
+template <int = 0>
+Idx parse_idx(std::span<const std::byte> bytes, std::string_view file) {
   return io::with_source(bytes, file,
                          [&](auto& source) { return detail::read_idx_from(source, file); });
 }
 
 /// Reads an IDX file, `name` or `name.gz`, whichever is there; the first if both are.
-inline Idx read_idx(const std::string& path) {
+template <int = 0>
+Idx read_idx(const std::string& path) {
   const std::string found = detail::idx_path(path);
   return parse_idx(io::read_file(found), found);
 }

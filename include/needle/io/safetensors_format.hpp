@@ -2,13 +2,14 @@
 // tensors' data. https://huggingface.co/docs/safetensors
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "needle/core/error.hpp"
@@ -52,13 +53,45 @@ struct TensorEntry {
   std::uint64_t end = 0;
 };
 
-/// Free text beside the tensors.
-using Metadata = std::map<std::string, std::string>;
+/// Free text beside the tensors, as keys and texts.
+using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 namespace detail {
 
 inline constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
 inline constexpr std::size_t max_dimensions = 64;
+
+/// A name for an error, cut where it is too long to read.
+inline std::string quoted(std::string_view name) {
+  return "'" + std::string(name.substr(0, 77)) + (name.size() > 77 ? "...'" : "'");
+}
+
+/// What a name or an entry is sorted by. One type for every order, so that sorting compiles once.
+struct SortKey {
+  std::uint64_t first = 0, second = 0;
+  std::string_view name = {};
+  const TensorEntry* entry = nullptr;
+
+  bool operator<(const SortKey& other) const {
+    if (first != other.first) return first < other.first;
+    if (second != other.second) return second < other.second;
+    return name < other.name;
+  }
+};
+
+/// Calls `refuse(sentence)` where two tensors have one name, or two texts one key.
+template <class Refuse>
+void check_names(const std::vector<TensorEntry>& entries, const Metadata& metadata, Refuse refuse) {
+  std::vector<SortKey> keys;
+  for (const TensorEntry& entry : entries) keys.push_back({.first = 0, .name = entry.name});
+  for (const auto& [key, text] : metadata) keys.push_back({.first = 1, .name = key});
+  std::sort(keys.begin(), keys.end());
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    if (keys[i - 1] < keys[i]) continue;
+    refuse((keys[i].first == 0 ? "two tensors have the name " : "two texts have the key ") +
+           quoted(keys[i].name));
+  }
+}
 
 /// Bytes of a tensor; nothing where a dimension is negative or they do not fit 63 bits.
 inline std::optional<std::uint64_t> tensor_bytes(ElementType type,
@@ -68,11 +101,6 @@ inline std::optional<std::uint64_t> tensor_bytes(ElementType type,
     if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return std::nullopt;
   }
   return static_cast<std::uint64_t>(bytes);
-}
-
-/// A name for an error, cut where it is too long to read.
-inline std::string quoted(std::string_view name) {
-  return "'" + std::string(name.substr(0, 77)) + (name.size() > 77 ? "...'" : "'");
 }
 
 }  // namespace detail

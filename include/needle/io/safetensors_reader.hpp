@@ -2,7 +2,7 @@
 //
 // A file is accepted when its tensors cover the data exactly, each with the bytes its shape asks
 // for. The header is read in one pass, without recursion; nothing is allocated that is not in the
-// file.
+// file. Functions are templates so that a program without files does not compile them.
 #pragma once
 
 #include <algorithm>
@@ -26,15 +26,23 @@ namespace needle::io {
 struct SafetensorsFile {
   std::vector<std::byte> bytes;      ///< all of the file
   std::uint64_t data_begin = 0;      ///< where the tensors' data begin in `bytes`
-  std::vector<TensorEntry> entries;  ///< in the order of their names
+  std::vector<TensorEntry> entries;  ///< in the order of the header
   Metadata metadata;
 
   /// The entry of this name, or null.
   const TensorEntry* find(std::string_view name) const {
-    const auto found =
-        std::lower_bound(entries.begin(), entries.end(), name,
-                         [](const TensorEntry& a, std::string_view b) { return a.name < b; });
-    return found != entries.end() && found->name == name ? &*found : nullptr;
+    for (const TensorEntry& entry : entries) {
+      if (entry.name == name) return &entry;
+    }
+    return nullptr;
+  }
+
+  /// The text of this key in the metadata, or null.
+  const std::string* find_text(std::string_view key) const {
+    for (const auto& [name, text] : metadata) {
+      if (name == key) return &text;
+    }
+    return nullptr;
   }
 
   /// The bytes of a tensor, little-endian and row-major; they need not be aligned to its elements.
@@ -52,7 +60,8 @@ inline std::optional<ElementType> element_type_named(std::string_view name) {
   return static_cast<ElementType>(found - std::begin(element_types));
 }
 
-inline std::vector<std::int64_t> read_sizes(JsonReader& reader) {
+template <int = 0>
+std::vector<std::int64_t> read_sizes(JsonReader& reader) {
   std::vector<std::int64_t> sizes;
   reader.array([&] {
     sizes.push_back(reader.integer());
@@ -62,9 +71,10 @@ inline std::vector<std::int64_t> read_sizes(JsonReader& reader) {
   return sizes;
 }
 
-inline TensorEntry read_entry(JsonReader& reader, std::string name) {
+template <int = 0>
+TensorEntry read_entry(JsonReader& reader, std::string name) {
   const auto refuse = [&](const auto&... reason) {
-    reader.refuse("tensor ", quoted(name), ": ", reason...);
+    reader.refuse("tensor ", detail::quoted(name), ": ", reason...);
   };
   std::optional<ElementType> type;
   std::optional<std::vector<std::int64_t>> shape, offsets;
@@ -72,14 +82,14 @@ inline TensorEntry read_entry(JsonReader& reader, std::string name) {
     if (key == "dtype" && !type) {
       const std::string type_name = reader.string();
       type = element_type_named(type_name);
-      if (!type) refuse("unknown element type ", quoted(type_name));
+      if (!type) refuse("unknown element type ", detail::quoted(type_name));
     } else if (key == "shape" && !shape) {
       shape = read_sizes(reader);
     } else if (key == "data_offsets" && !offsets) {
       offsets = read_sizes(reader);
       if (offsets->size() != 2) refuse("data_offsets has ", offsets->size(), " numbers, not 2");
     } else {
-      refuse("unexpected or repeated key ", quoted(key));
+      refuse("unexpected or repeated key ", detail::quoted(key));
     }
   });
   if (!type || !shape || !offsets) refuse("it lacks dtype, shape or data_offsets");
@@ -96,19 +106,20 @@ inline TensorEntry read_entry(JsonReader& reader, std::string name) {
 }
 
 /// Tensors in the order of their offsets leave no byte out and share none.
-inline void check_cover(const SafetensorsFile& content, std::string_view file) {
-  std::vector<const TensorEntry*> by_offset;
-  for (const TensorEntry& entry : content.entries) by_offset.push_back(&entry);
-  std::sort(by_offset.begin(), by_offset.end(), [](const TensorEntry* a, const TensorEntry* b) {
-    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
-  });
+template <int = 0>
+void check_cover(const SafetensorsFile& content, std::string_view file) {
+  std::vector<SortKey> order;
+  for (const TensorEntry& entry : content.entries) {
+    order.push_back({.first = entry.begin, .second = entry.end, .entry = &entry});
+  }
+  std::sort(order.begin(), order.end());
   const std::uint64_t size = content.bytes.size() - content.data_begin;
   std::uint64_t covered = 0;
-  for (const TensorEntry* entry : by_offset) {
+  for (const SortKey& key : order) {
+    const TensorEntry* entry = key.entry;
     const std::uint64_t place = content.data_begin + (std::min)(covered, size);
-    const std::string name = quoted(entry->name);
-    if (entry->begin < covered)
-      fail_at(file, place, "tensor ", name, " overlaps the one before it");
+    const std::string name = detail::quoted(entry->name);
+    if (entry->begin < covered) fail_at(file, place, "tensor ", name, " overlaps the last one");
     if (entry->begin > covered) fail_at(file, place, "unused bytes before tensor ", name);
     if (entry->end > size) {
       fail_at(file, place, "tensor ", name, " has ", entry->end - entry->begin,
@@ -124,7 +135,8 @@ inline void check_cover(const SafetensorsFile& content, std::string_view file) {
 }  // namespace detail
 
 /// Takes a file's bytes apart; `file` names it in errors, which any departure from the format is.
-inline SafetensorsFile parse_safetensors(std::vector<std::byte> bytes, std::string_view file) {
+template <int = 0>
+SafetensorsFile parse_safetensors(std::vector<std::byte> bytes, std::string_view file) {
   if (bytes.size() < 8) fail_at(file, bytes.size(), "the file ends inside the header's length");
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
@@ -146,29 +158,20 @@ inline SafetensorsFile parse_safetensors(std::vector<std::byte> bytes, std::stri
       content.entries.push_back(detail::read_entry(reader, std::move(name)));
     } else {
       if (std::exchange(has_metadata, true)) reader.refuse("__metadata__ comes twice");
-      reader.object([&](std::string key) {
-        std::string text = reader.string();
-        if (!content.metadata.emplace(std::move(key), std::move(text)).second) {
-          reader.refuse("a key of __metadata__ comes twice");
-        }
-      });
+      reader.object(
+          [&](std::string key) { content.metadata.emplace_back(std::move(key), reader.string()); });
     }
   });
   reader.end();
-  std::sort(content.entries.begin(), content.entries.end(),
-            [](const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(
-      content.entries.begin(), content.entries.end(),
-      [](const TensorEntry& a, const TensorEntry& b) { return a.name == b.name; });
-  if (twice != content.entries.end()) {
-    fail_at(file, 8, "two tensors have the name ", detail::quoted(twice->name));
-  }
+  detail::check_names(content.entries, content.metadata,
+                      [&](const std::string& reason) { fail_at(file, 8, reason); });
   detail::check_cover(content, file);
   return content;
 }
 
 /// Reads a safetensors file.
-inline SafetensorsFile read_safetensors(const std::string& path) {
+template <int = 0>
+SafetensorsFile read_safetensors(const std::string& path) {
   return parse_safetensors(read_file(path), path);
 }
 

@@ -1,7 +1,7 @@
-// Writes a safetensors file, byte for byte as the format's own library does.
+// Writes a safetensors file, byte for byte as the format's own library does. Functions are
+// templates so that a program without files does not compile them.
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +21,9 @@ namespace needle::io {
 namespace detail {
 
 /// A text as JSON writes it; what is not UTF-8 is refused.
-inline std::string json_string(std::string_view text) {
-  if (!is_utf8(text)) fail("safetensors: ", quoted(text), " is not UTF-8");
+template <int = 0>
+std::string json_string(std::string_view text) {
+  if (!is_utf8(text)) fail("safetensors: ", detail::quoted(text), " is not UTF-8");
   constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
   constexpr std::string_view digits = "0123456789abcdef";
   std::string result = "\"";
@@ -40,41 +41,43 @@ inline std::string json_string(std::string_view text) {
   return result += '"';
 }
 
-/// Puts the entries in the order of the file, largest elements first, and gives them their offsets.
-inline void place(std::vector<TensorEntry>& entries) {
-  std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
-    return a.type != b.type ? a.type > b.type : a.name < b.name;
-  });
+/// The entries in the order of the file, largest elements first, and with their offsets.
+template <int = 0>
+std::vector<TensorEntry> placed(const std::vector<TensorEntry>& entries) {
+  std::vector<TensorEntry> result;
+  std::vector<SortKey> order;
+  for (const TensorEntry& entry : entries) {
+    const auto rank = 255 - static_cast<std::uint64_t>(entry.type);
+    order.push_back({.first = rank, .name = entry.name, .entry = &entry});
+  }
+  std::sort(order.begin(), order.end());
+  for (const SortKey& key : order) result.push_back(*key.entry);
   std::uint64_t end = 0;
-  for (TensorEntry& entry : entries) {
+  for (TensorEntry& entry : result) {
     const auto bytes = tensor_bytes(entry.type, entry.shape);
     entry.begin = end;
     if (!bytes || __builtin_add_overflow(end, *bytes, &end)) {
-      fail("safetensors: the size of tensor ", quoted(entry.name),
+      fail("safetensors: the size of tensor ", detail::quoted(entry.name),
            " is negative or overflows 64 bits");
     }
     entry.end = end;
   }
-}
-
-inline void refuse_repeated_names(const std::vector<TensorEntry>& entries) {
-  std::vector<std::string_view> names;
-  for (const TensorEntry& entry : entries) names.push_back(entry.name);
-  std::sort(names.begin(), names.end());
-  const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end()) fail("safetensors: two tensors have the name ", quoted(*twice));
-  if (std::binary_search(names.begin(), names.end(), "__metadata__")) {
-    fail("safetensors: no tensor may have the name '__metadata__'");
-  }
+  return result;
 }
 
 }  // namespace detail
 
 /// Everything before the data of a file with these tensors, whose order and offsets it sets.
-inline std::string safetensors_header(std::vector<TensorEntry>& entries,
-                                      const Metadata& metadata = {}) {
-  detail::refuse_repeated_names(entries);
-  detail::place(entries);
+template <int = 0>
+std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata& metadata = {}) {
+  detail::check_names(entries, metadata,
+                      [](const std::string& reason) { fail("safetensors: ", reason); });
+  for (const TensorEntry& entry : entries) {
+    if (entry.name == "__metadata__") {
+      fail("safetensors: no tensor may have the name '__metadata__'");
+    }
+  }
+  entries = detail::placed(entries);
   std::string header = "{", separator;
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
