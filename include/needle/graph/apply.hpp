@@ -237,7 +237,12 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
 /// is refused.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
-  if (dtype != real<D>) check_holds(dtype, value, "constant");
+  if (dtype != real<D>) {
+    if (is_float(dtype)) {
+      fail("constant: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
+    }
+    check_holds(dtype, value, "constant");
+  }
   auto* node = new Expression<D>(Kind::constant, checked(shape, "constant"), dtype);
   node->constant = value;
   return Tensor<D>(Ref<Expression<D>>(node));
