@@ -18,8 +18,8 @@ Tensors<D> state_dict(M& module) {
   return state;
 }
 
-/// Gives a module the values of a state. Names or shapes that do not fit are refused, all of them
-/// in one message, before anything changes; PyTorch's `num_batches_tracked` is passed over.
+/// Gives a module the values of a state. Names or shapes that do not fit are refused, all of them in one
+/// message, before anything changes; PyTorch's `num_batches_tracked` is passed over.
 template <Device D = DefaultDevice, class M>
 void load_state(M& module, const Tensors<D>& state, std::string_view source = "state") {
   std::string problems;
@@ -33,8 +33,7 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
       problems += "\n  shape: " + name + " is " + str(found->second.shape()) + ", expected " +
                   str(value.shape());
     } else if (!is_float(found->second.dtype())) {
-      problems +=
-          "\n  dtype: " + name + " is " + str(found->second.dtype()) + ", expected a float type";
+      problems += "\n  dtype: " + name + " is " + str(found->second.dtype()) + ", expected a float type";
     }
   };
   nn::for_each_parameter<D>(module, check);
@@ -43,8 +42,7 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
     constexpr std::string_view counter = "num_batches_tracked";
     const bool counts = name.size() >= counter.size() &&
                         name.compare(name.size() - counter.size(), counter.size(), counter) == 0;
-    if (!expected.count(name) && !counts)
-      problems += "\n  unexpected: " + name + " " + str(tensor.shape());
+    if (!expected.count(name) && !counts) problems += "\n  unexpected: " + name + " " + str(tensor.shape());
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
   const auto set = [&](const std::string& name, auto& value) { value.assign(state.at(name)); };
@@ -70,8 +68,7 @@ Metadata load(const std::string& path, M& module) {
 template <Device From, Device To, class M, class N>
 void copy_state(M& from, N& to) {
   Tensors<To> state;
-  for (const auto& [name, tensor] : state_dict<From>(from))
-    state.emplace(name, tensor.template to<To>());
+  for (const auto& [name, tensor] : state_dict<From>(from)) state.emplace(name, tensor.template to<To>());
   load_state<To>(to, state, "copy_state");
 }
 
