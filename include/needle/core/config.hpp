@@ -28,7 +28,7 @@
 /// A function that is called, not copied into its callers: for what is slow anyway, or many call.
 #define NEEDLE_NOINLINE __attribute__((noinline))
 
-#if defined(__CUDACC__)
+#if defined(__NVCC__)
 #pragma nv_diag_suppress 1675  // "unrecognized GCC pragma": it is for the host compiler
 #endif
 
