@@ -1,0 +1,95 @@
+// Gradients: backward, gradients of gradients, and an op of your own.
+//
+//   02_gradients
+#include <iostream>
+#include <needle/needle.hpp>
+
+using needle::Array, needle::Device, needle::Shape, needle::Tensor, needle::grad, needle::stack;
+
+/// An op that needle does not have: sums up to each element of the last axis. It is written here as
+/// needle writes its own: a shape, a computation, and a gradient that is graph again.
+namespace mine {
+
+struct Cumsum {
+  bool backwards = false;
+  // What the gradient reads of inputs and output: nothing, so they need not be kept for it.
+  static constexpr unsigned reads = needle::reads_nothing;
+
+  static Shape shape(const Shape& x) {
+    if (x.ndim() == 0) needle::fail("cumsum: a scalar has no axis");
+    return x;
+  }
+  template <Device D>
+  Array<D> compute(const Array<D>& x) const {
+    // By way of the host, so it runs on any device; a kernel for one device is an overload on its
+    // Array.
+    auto values = Tensor<D>(x).values();
+    const std::size_t n = static_cast<std::size_t>(x.shape.back());
+    for (std::size_t row = 0; row < values.size(); row += n) {
+      for (std::size_t i = 1; i < n; ++i) {
+        if (backwards)
+          values[row + n - 1 - i] += values[row + n - i];
+        else
+          values[row + i] += values[row + i - 1];
+      }
+    }
+    return needle::upload<D>(values.data(), x.shape);
+  }
+  // y_j is the sum of x_i over i <= j, so dL/dx_i is the sum of g_j over j >= i: the other
+  // direction.
+  auto gradient(const auto& g, const auto&, const auto&) const {
+    return std::array{apply(Cumsum{!backwards}, g)};
+  }
+};
+
+/// Sums of the first elements along the last axis: (1, 2, 3) becomes (1, 3, 6).
+template <Device D>
+Tensor<D> cumsum(const Tensor<D>& x) {
+  return apply(Cumsum{}, x);
+}
+
+}  // namespace mine
+
+int main() {
+  std::cout << "# backward() of a scalar adds a gradient to every leaf that asked for one.\n";
+  Tensor<> x = {1, 2, 3};
+  x.requires_grad(true);
+  sum(x * x * x).backward();
+  std::cout << "d sum(x^3) / dx at " << x << " = " << x.grad() << "\n";
+
+  std::cout
+      << "\n# grad() gives gradients as expressions, to be differentiated again, to any order.\n";
+  Tensor<> t = {0.5};
+  t.requires_grad(true);
+  Tensor<> derivative = tanh(t);
+  for (int order = 0; order < 5; ++order) {
+    std::cout << "order " << order << " of tanh at 0.5: " << derivative.item() << "\n";
+    derivative = grad(sum(derivative), {t})[0];
+  }
+
+  std::cout
+      << "\n# Newton's method needs the second derivative: the minimum of Rosenbrock's valley,\n"
+         "# f(x, y) = (1 - x)^2 + 100 (y - x^2)^2, with both rows of its Hessian from grad of "
+         "grad.\n";
+  Tensor<needle::Reference> p = {-1.2, 1};
+  for (int step = 0; step < 7; ++step) {
+    p = p.detach();
+    p.requires_grad(true);
+    const auto a = p[0], b = p[1];
+    const auto f = square(1 - a) + 100 * square(b - a * a);
+    const auto g = grad(f, {p})[0];
+    const auto h0 = grad(g[0], {p})[0], h1 = grad(g[1], {p})[0];
+    std::cout << "step " << step << ": f = " << f << " at " << p << "\n";
+    // The solution of H d = g for two unknowns, by Cramer's rule.
+    const auto determinant = h0[0] * h1[1] - h0[1] * h1[0];
+    const auto d = stack({g[0] * h1[1] - g[1] * h0[1], g[1] * h0[0] - g[0] * h1[0]}) / determinant;
+    p = p - d;
+  }
+
+  std::cout
+      << "\n# An op of your own, written outside of needle, differentiates like any other:\n"
+         "# the gradient of sum(cumsum(x)^2), and the second derivative by x_0 (it is 2 n).\n";
+  const auto g = grad(sum(square(mine::cumsum(x))), {x})[0];
+  std::cout << "cumsum " << mine::cumsum(x) << ", gradient " << g << ", second "
+            << grad(g[0], {x})[0][0] << "\n";
+}
