@@ -25,10 +25,14 @@ namespace detail {
 
 constexpr ElementType element_type(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float32: return ElementType::f32;
-    case Dtype::float64: return ElementType::f64;
-    case Dtype::int32: return ElementType::i32;
-    case Dtype::uint8: break;
+    case Dtype::float32:
+      return ElementType::f32;
+    case Dtype::float64:
+      return ElementType::f64;
+    case Dtype::int32:
+      return ElementType::i32;
+    case Dtype::uint8:
+      break;
   }
   return ElementType::u8;
 }
@@ -44,14 +48,16 @@ std::vector<To> converted(std::span<const std::byte> bytes, Convert&& convert) {
   return values;
 }
 
-/// A tensor of a file in the element types of the device: 16- and 64-bit floats become its real numbers,
-/// other integers int32, booleans uint8. An integer out of range is refused, and so is a finite double
-/// that float32 has no finite number for.
+/// A tensor of a file in the element types of the device: 16- and 64-bit floats become its real
+/// numbers, other integers int32, booleans uint8. An integer out of range is refused, and so is a
+/// finite double that float32 has no finite number for.
 template <Device D>
-Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes, std::string_view file) {
+Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
+                    std::string_view file) {
   using Real = typename D::Real;
   if (entry.shape.size() > max_dims) {
-    fail(file, ": tensor '", entry.name, "' has ", entry.shape.size(), " dimensions, the most is ", max_dims);
+    fail(file, ": tensor '", entry.name, "' has ", entry.shape.size(), " dimensions, the most is ",
+         max_dims);
   }
   const Shape shape(entry.shape);
   const auto same = [](auto value) { return value; };
@@ -62,22 +68,32 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes, 
     return value;
   };
   const auto finite = [&](double value) {
-    if (std::same_as<Real, float> && std::fabs(value) > 3.4028235677973366e38 && value - value == 0) {
+    if (std::same_as<Real, float> && std::fabs(value) > 3.4028235677973366e38 &&
+        value - value == 0) {
       fail(file, ": tensor '", entry.name, "' holds ", value, ", which does not fit in float32");
     }
     return value;
   };
   switch (entry.type) {
-    case ElementType::f32: return {converted<Real, float>(bytes, same), shape};
-    case ElementType::f64: return {converted<Real, double>(bytes, finite), shape};
-    case ElementType::f16: return {converted<Real, std::uint16_t>(bytes, half_to_float), shape};
-    case ElementType::bf16: return {converted<Real, std::uint16_t>(bytes, bfloat16_to_float), shape};
-    case ElementType::i64: return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
-    case ElementType::i32: return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
-    case ElementType::i16: return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
-    case ElementType::i8: return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
+    case ElementType::f32:
+      return {converted<Real, float>(bytes, same), shape};
+    case ElementType::f64:
+      return {converted<Real, double>(bytes, finite), shape};
+    case ElementType::f16:
+      return {converted<Real, std::uint16_t>(bytes, half_to_float), shape};
+    case ElementType::bf16:
+      return {converted<Real, std::uint16_t>(bytes, bfloat16_to_float), shape};
+    case ElementType::i64:
+      return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
+    case ElementType::i32:
+      return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
+    case ElementType::i16:
+      return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
+    case ElementType::i8:
+      return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
     case ElementType::u8:
-    case ElementType::boolean: break;
+    case ElementType::boolean:
+      break;
   }
   return {converted<std::uint8_t, std::uint8_t>(bytes, same), shape};
 }
@@ -86,24 +102,27 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes, 
 
 /// Writes tensors to a safetensors file, or leaves everything as it was; evaluates them.
 template <Device D>
-void save_tensors(const std::string& path, const Tensors<D>& tensors, const Metadata& metadata = {}) {
+void save_tensors(const std::string& path, const Tensors<D>& tensors,
+                  const Metadata& metadata = {}) {
   std::vector<TensorEntry> entries;
   for (const auto& [name, tensor] : tensors) {
     tensor.realize();
     const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
     entries.push_back({name, detail::element_type(tensor.dtype()), shape});
   }
-  write_safetensors(path, std::move(entries), metadata, [&](const TensorEntry& entry) {
+  const auto bytes_of = [&](const TensorEntry& entry) {
     const Tensor<D>& tensor = tensors.at(entry.name);
     return visit(tensor.dtype(), [&]<class T>(T) {
       const std::vector<T> values = tensor.template values<T>();
       const auto bytes = std::as_bytes(std::span(values));
       return std::vector<std::byte>(bytes.begin(), bytes.end());
     });
-  });
+  };
+  write_safetensors(path, std::move(entries), bytes_of, metadata);
 }
 
-/// Reads a safetensors file; element types a device does not have are converted, out of range refused.
+/// Reads a safetensors file; element types a device does not have are converted, out of range
+/// refused.
 template <Device D = DefaultDevice>
 Contents<D> load_tensors(const std::string& path) {
   const SafetensorsFile file = read_safetensors(path);
