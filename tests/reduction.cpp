@@ -1,0 +1,163 @@
+#include "needle/ops/reduction.hpp"
+
+#include "check.hpp"
+#include "needle/ops/factory.hpp"
+
+using namespace needle;
+
+DEVICE_TEST_CASE("Sums over any axes") {
+  for (const Axes& axes :
+       {Axes{}, Axes{0}, Axes{1}, Axes{2}, Axes{-1}, Axes{0, 2}, Axes{2, 0}, Axes{0, 1}}) {
+    for (const bool keep : {false, true}) {
+      check_op<D>([=](auto x) { return sum(x, axes, keep); }, numbers({2, 3, 4}));
+    }
+  }
+}
+
+DEVICE_TEST_CASE("Means over any axes") {
+  for (const Axes& axes : {Axes{}, Axes{1}, Axes{-1, 0}}) {
+    check_op<D>([=](auto x) { return mean(x, axes); }, numbers({2, 3, 4}));
+    check_op<D>([=](auto x) { return mean(x, axes, true); }, numbers({2, 3, 4}));
+  }
+}
+
+DEVICE_TEST_CASE("Variances over any axes, with any correction") {
+  check_op<D>([](auto x) { return var(x); }, numbers({2, 3, 4}));
+  check_op<D>([](auto x) { return var(x, {0, 2}, 0); }, numbers({2, 3, 4}));
+  check_op<D>([](auto x) { return var(x, 1, 1, true); }, numbers({2, 3, 4}));
+}
+
+DEVICE_TEST_CASE("Largest and smallest elements over any axes") {
+  for (const Axes& axes : {Axes{}, Axes{1}, Axes{-1, 0}}) {
+    check_op<D>([=](auto x) { return (max)(x, axes); }, numbers({2, 3, 4}));
+    check_op<D>([=](auto x) { return (min)(x, axes, true); }, numbers({2, 3, 4}));
+  }
+}
+
+DEVICE_TEST_CASE("Logsumexp, softmax and log_softmax over any axis") {
+  for (const int axis : {0, 1, -1}) {
+    check_op<D>([=](auto x) { return logsumexp(x, axis); }, numbers({2, 3, 4}));
+    check_op<D>([=](auto x) { return softmax(x, axis); }, numbers({2, 3, 4}));
+    check_op<D>([=](auto x) { return log_softmax(x, axis); }, numbers({2, 3, 4}));
+  }
+  check_op<D>([](auto x) { return logsumexp(x, {2, 0}, true); }, numbers({2, 3, 4}));
+  check_op<D>([](auto x) { return logsumexp(x); }, numbers({2, 3, 4}));
+}
+
+DEVICE_TEST_CASE("Scalars, sizes of 1 and empty axes reduce too") {
+  check_op<D>([](auto x) { return sum(x); }, numbers({}));
+  check_op<D>([](auto x) { return (max)(x)*mean(x); }, numbers({}));
+  check_op<D>([](auto x) { return sum(x, {0, 2}); }, numbers({1, 3, 1}));
+  check_op<D>([](auto x) { return softmax(x); }, numbers({3, 1}));
+  check_op<D>([](auto x) { return sum(x, 1); }, numbers({3, 0}));
+  check_op<D>([](auto x) { return sum(x, 0); }, numbers({3, 0}));
+  check_op<D>([](auto x) { return (max)(x, 0); }, numbers({3, 0}));
+  CHECK(list(sum(zeros<D>({2, 0}), 1)) == List{0, 0});
+  CHECK(std::isnan(mean(zeros<D>({0})).template item<double>()));
+  CHECK(std::isnan(var(ones<D>({1})).template item<double>()));
+}
+
+DEVICE_TEST_CASE("What is reduced may be a program") {
+  check_op<D>([](auto x, auto y) { return sum(exp(x - y) * y, 1); }, numbers({3, 4}), numbers({4}));
+  check_op<D>([](auto x, auto y) { return (max)(x * y + 1, 0); }, numbers({3, 1}), numbers({4}));
+  check_op<D>([](auto x) { return sum(x * x) / sum(x + 3); }, numbers({3, 4}));
+}
+
+DEVICE_TEST_CASE("Ties share the gradient of an extreme evenly") {
+  const Tensor<D> x = Tensor<D>{{1, 3, 3}, {2, 2, 2}}.requires_grad(true);
+  sum((max)(x, 1)).backward();
+  const double third = static_cast<typename D::Real>(1.0 / 3);
+  CHECK(list(x.grad()) == List{0, 0.5, 0.5, third, third, third});
+}
+
+DEVICE_TEST_CASE("The first of several extremes has the position") {
+  const Tensor<D> x = {{3, 7, 7, 1}, {2, 2, 2, 2}, {-1, -9, 4, -9}};
+  CHECK(list(argmax(x, 1)) == List{1, 0, 2});
+  CHECK(list(argmin(x, 1)) == List{3, 0, 1});
+  CHECK(list(argmax(x, 0)) == List{0, 0, 0, 1});
+  CHECK(list(argmax(x)) == List{1});
+  CHECK(list(argmin(x)) == List{9});
+  CHECK(str(argmax(x, -1, true).shape()) == "(3, 1)");
+  CHECK(argmax(x).dtype() == Dtype::int32);
+  CHECK(list(argmax(ints<D>({4, 9, 9}), 0)) == List{1});
+  CHECK(list(argmin(bytes<D>({4, 0, 0}))) == List{1});
+  CHECK_FALSE(argmax(Tensor<D>{1, 2}.requires_grad(true)).requires_grad());
+  check_op<D>([](auto a) { return argmax(a, 1); }, numbers({3, 5, 2}));
+  check_op<D>([](auto a) { return argmin(a, 0); }, ids({5, 3}, 3));
+}
+
+DEVICE_TEST_CASE("NaN is the extreme wherever it stands, and the first one has the position") {
+  for (const std::int64_t n : {3, 40, 700}) {
+    for (const std::int64_t at : {std::int64_t{0}, n / 2, n - 1}) {
+      const Tensor<D> x = where(arange<D>(n) == static_cast<int>(at), NAN, arange<D>(n));
+      INFO("NaN at " << at << " of " << n);
+      CHECK(std::isnan((max)(x).template item<double>()));
+      CHECK(std::isnan((min)(x).template item<double>()));
+      CHECK(argmax(x).template item<int>() == at);
+      CHECK(argmin(x).template item<int>() == at);
+      CHECK(std::isnan(sum(x).template item<double>()));
+    }
+  }
+}
+
+DEVICE_TEST_CASE("Infinities reduce as numbers do") {
+  const Tensor<D> x = {{-INFINITY, 1}, {INFINITY, 1}, {-INFINITY, -INFINITY}};
+  CHECK(list((max)(x, 1)) == List{1, INFINITY, -INFINITY});
+  CHECK(list((min)(x, 1)) == List{-INFINITY, 1, -INFINITY});
+  CHECK(list(logsumexp(x, 1)) == List{1, INFINITY, -INFINITY});
+  CHECK(list(softmax(x, 1))[0] == 0);
+  CHECK(list(softmax(x, 1))[1] == 1);
+}
+
+DEVICE_TEST_CASE("Softmax and its relatives are exact for logits of any size") {
+  const Tensor<D> x = Tensor<D>{{1000, 1000}, {-1000, -1001}, {10000, -10000}}.requires_grad(true);
+  const Tensor<D> lse = logsumexp(x, 1), p = softmax(x, 1), log_p = log_softmax(x, 1);
+  const double two = std::log(2.0), less = std::log1p(std::exp(-1.0));
+  CHECK(list(lse)[0] == Approx(1000 + two));
+  CHECK(list(lse)[1] == Approx(-1000 + less));
+  CHECK(list(lse)[2] == Approx(10000));
+  CHECK(list(p)[0] == 0.5);
+  CHECK(list(p)[4] == 1);
+  CHECK(list(log_p)[1] == Approx(-two).epsilon(1e-4));
+  CHECK(list(log_p)[5] == -20000);
+  sum(lse).backward();
+  CHECK(list(x.grad())[0] == Approx(0.5));
+  CHECK(list(x.grad())[5] == 0);
+}
+
+DEVICE_TEST_CASE("Integers add up in 64 bits to an int32, which must hold the sum") {
+  const Tensor<D> x = ints<D>({INT32_MAX, INT32_MAX, -INT32_MAX, -5});
+  CHECK(sum(x).dtype() == Dtype::int32);
+  CHECK(sum(x).template item<int>() == INT32_MAX - 5);
+  CHECK((max)(x).template item<int>() == INT32_MAX);
+  CHECK((min)(x).template item<int>() == -INT32_MAX);
+  CHECK(sum(full<D>({1000}, 255, Dtype::uint8)).template item<int>() == 255000);
+  CHECK(mean(ints<D>({1, 2})).template item<double>() == 1.5);
+  CHECK(softmax(ints<D>({1, 1})).dtype() == real<D>);
+  CHECK(refusal([] {
+          sum(ints<D>({INT32_MAX, 1})).realize();
+        }) == "sum: the result 2147483648 does not fit in int32; cast to a float type first");
+}
+
+DEVICE_TEST_CASE("A refused sum is refused again, and its source still has its values") {
+  const Tensor<D> x = ints<D>({INT32_MAX, 1}), y = x + 0, s = sum(y);
+  const std::string first = refusal([&] { s.realize(); });
+  CHECK(refusal([&] { s.realize(); }) == first);
+  CHECK(list(y) == List{INT32_MAX, 1});
+}
+
+DEVICE_TEST_CASE("Reductions refuse axes that are not there, twice there, or empty") {
+  const Tensor<D> x = zeros<D>({2, 0, 3});
+  CHECK(refusal([&] { sum(x, 3); }) ==
+        "sum: axis 3 of a tensor of 3 dimensions; axes run from -3 to 2");
+  CHECK(refusal([&] { mean(x, {0, -3}); }) == "mean: axis -3 is named twice in (0, -3)");
+  CHECK(refusal([&] { (max)(x, 1); }) ==
+        "max: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+  CHECK(refusal([&] { argmin(x, 1); }) ==
+        "argmin: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+  CHECK(refusal([&] { argmax(sum(x), 0); }) == "argmax: axis 0, but a scalar has no axes");
+  CHECK(refusal([&] { softmax(x, 1); }) ==
+        "softmax: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+  CHECK(refusal([&] { log_softmax(x, 1); }) ==
+        "log_softmax: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+}
