@@ -26,6 +26,19 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
+/// What the two words of the key grow by after each round.
+inline constexpr std::uint32_t philox_key_step[] = {0x9E3779B9, 0xBB67AE85};
+
+/// One round on a counter of four words with a key of two.
+NEEDLE_FN void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2, std::uint32_t& c3,
+                            std::uint32_t k0, std::uint32_t k1) {
+  const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0, p1 = std::uint64_t{0xCD9E8D57} * c2;
+  c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
+  c1 = static_cast<std::uint32_t>(p1);
+  c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
+  c3 = static_cast<std::uint32_t>(p0);
+}
+
 /// Block number `block` of the stream a seed and a stream number select.
 NEEDLE_FN PhiloxBlock philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) {
   std::uint32_t c0 = static_cast<std::uint32_t>(block), c1 = static_cast<std::uint32_t>(block >> 32),
@@ -33,11 +46,8 @@ NEEDLE_FN PhiloxBlock philox(std::uint64_t seed, std::uint64_t stream, std::uint
                 c3 = static_cast<std::uint32_t>(stream >> 32),
                 k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0, p1 = std::uint64_t{0xCD9E8D57} * c2;
-    const std::uint32_t n0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0,
-                        n2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
-    c0 = n0, c1 = static_cast<std::uint32_t>(p1), c2 = n2, c3 = static_cast<std::uint32_t>(p0);
-    k0 += 0x9E3779B9, k1 += 0xBB67AE85;
+    philox_round(c0, c1, c2, c3, k0, k1);
+    k0 += philox_key_step[0], k1 += philox_key_step[1];
   }
   return {{c0, c1, c2, c3}};
 }

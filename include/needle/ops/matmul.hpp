@@ -62,6 +62,20 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   return apply(Matmul{}, a, b);
 }
 
+/// x W^T for matrices: a product whose gradients lie in memory as x and W do.
+struct Linear {
+  static Dtype dtype(Dtype x, Dtype weight) { return Matmul::dtype(x, weight); }
+  static Shape shape(const Shape& x, const Shape& weight) { return {x[0], weight[0]}; }
+  template <Device D>
+  static Array<D> compute(const Array<D>& x, const Array<D>& weight) {
+    return Matmul::compute(x, Array<D>(weight, permuted(weight, {1, 0})));
+  }
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static auto gradient(const auto& g, const auto&, const auto& x, const auto& weight) {
+    return std::array{matmul(g, weight), matmul(transpose(g), x)};
+  }
+};
+
 /// x W^T + b, PyTorch's linear layer: x (..., in), weight (out, in), bias (out,) or absent.
 template <Device D>
 Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& bias = {}) {
@@ -69,10 +83,14 @@ Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& b
     fail("linear: input ", x.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
   }
   if (bias && !(bias.shape() == Shape{weight.shape()[0]})) {
-    fail("linear: bias ", bias.shape(), " does not fit weight ", weight.shape(), "; it takes ",
-         Shape{weight.shape()[0]});
+    fail("linear: bias ", bias.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
   }
-  const Tensor<D> y = matmul(x, transpose(weight));
+  Shape result = x.shape();
+  result[x.ndim() - 1] = weight.shape()[0];
+  std::int64_t rows = 1;
+  for (int i = 0; i + 1 < x.ndim(); ++i) rows *= x.shape()[i];
+  const Tensor<D> flat = reshape(x, {rows, x.shape().back()});
+  const Tensor<D> y = reshape(apply(Linear{}, flat, weight), result);
   return bias ? y + bias : y;
 }
 
