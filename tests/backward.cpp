@@ -260,6 +260,25 @@ DEVICE_TEST_CASE("A value that was dropped with its graph is an error that says 
   CHECK(loss.item() == 7);
 }
 
+DEVICE_TEST_CASE("A backward that fails changes no gradient, and can be run again") {
+  const Tensor<D> x = variable(Tensor<D>{1, 0}), z = variable(Tensor<D>{5, 6});
+  sum(x * z).backward();
+  const Tensor<D> loss = sum(sqrt(x) * z);
+  {
+    const Setting check(settings.check_nan, true);
+    const std::string expected =
+        "divide: made inf in its result of shape (2,); it is the first op that did "
+        "(NEEDLE_CHECK_NAN)";
+    CHECK(refusal([&] { loss.backward(); }) == expected);
+    CHECK(refusal([&] { loss.backward(); }) == expected);
+  }
+  CHECK(list(x.grad()) == List{5, 6});
+  CHECK(list(z.grad()) == List{1, 0});
+  loss.backward();
+  CHECK(list(x.grad()) == List{7.5, HUGE_VAL});
+  CHECK(list(z.grad()) == List{2, 0});
+}
+
 DEVICE_TEST_CASE("One tensor used many times gets the sum of its gradients") {
   const Tensor<D> x = variable(Tensor<D>{2});
   Tensor<D> y = x;

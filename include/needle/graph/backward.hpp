@@ -145,6 +145,7 @@ void backward(const std::vector<Tensor<D>>& losses, Graph graph = Graph::consume
   }
   detail::Tape<D> tape(roots, "backward");
   std::vector<Tensor<D>> sums;
+  std::vector<std::pair<Ref<Gradient<D>>, Ref<Expression<D>>>> before;
   {
     no_grad guard;
     detail::Restore unbounded(detail::thread_mode.bounded, false);
@@ -155,13 +156,18 @@ void backward(const std::vector<Tensor<D>>& losses, Graph graph = Graph::consume
       if (!leaves[i] || !grads[i]) continue;
       Gradient<D>& gradient = *tape.nodes[i]->grad;
       const Tensor<D> sum = gradient.sum ? Tensor<D>(gradient.sum) + grads[i] : grads[i];
-      gradient.sum = sum.expression();
+      before.emplace_back(tape.nodes[i]->grad, std::exchange(gradient.sum, sum.expression()));
       sums.push_back(sum);
     }
   }
   targets = roots;
   for (const Tensor<D>& sum : sums) targets.push_back(&sum.node());
-  detail::evaluate<D>(std::move(targets), graph == Graph::consume);
+  try {
+    detail::evaluate<D>(std::move(targets), graph == Graph::consume);
+  } catch (...) {
+    for (std::size_t i = before.size(); i-- > 0;) before[i].first->sum = before[i].second;
+    throw;
+  }
   if (graph == Graph::consume) tape.consume();
 }
 

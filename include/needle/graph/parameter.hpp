@@ -107,9 +107,8 @@ template <Device D = DefaultDevice>
 class Parameter : public detail::Named<D> {
  public:
   Parameter() = default;
-  explicit Parameter(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), true) {
-    if (!is_float(value.dtype())) fail("parameter: a value of ", value.dtype(), "; it must be real");
-  }
+  explicit Parameter(const Tensor<D>& value)
+      : detail::Named<D>(stop_gradient(checked_real(value)), true) {}
 
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return (**this).grad(); }
@@ -122,6 +121,12 @@ class Parameter : public detail::Named<D> {
     Array<D> own(value.shape(), real<D>);
     copy(value.data(), own);
     this->cell_->set(std::move(own), !this->cell_->frozen());
+  }
+
+ private:
+  static const Tensor<D>& checked_real(const Tensor<D>& value) {
+    if (!is_float(value.dtype())) fail("parameter: a value of ", value.dtype(), "; it must be real");
+    return value;
   }
 };
 
