@@ -5,8 +5,8 @@
 
 namespace needle::data {
 
-/// Examples that lie in memory on the host: `x` (items, ...) and `y` (items, ...), row i of one belongs to
-/// row i of the other. uint8 pictures stay uint8 until they are on the device.
+/// Examples that lie in memory on the host: `x` (items, ...) and `y` (items, ...), row i of one
+/// belongs to row i of the other. uint8 pictures stay uint8 until they are on the device.
 struct TensorDataset {
   Tensor<Cpu> x, y;
 
@@ -15,6 +15,7 @@ struct TensorDataset {
 
 /// The first n items, or all if there are fewer.
 inline TensorDataset first(const TensorDataset& dataset, std::int64_t n) {
+  if (n < 0) fail("first: ", n, " items of a dataset; it takes 0 or more");
   const range some(0, (std::min)(n, dataset.size()));
   return {dataset.x[{some}], dataset.y[{some}]};
 }

@@ -12,6 +12,10 @@
 
 namespace needle::data {
 
+/// Changes one uint8 item of a shape in place: `RandomShift{2}`, or a function of the same
+/// arguments. Several threads call it at once, each with an item of its own.
+using Transform = std::function<void(std::uint8_t* item, const Shape& shape, ItemRandom& random)>;
+
 /// Options of `DataLoader`.
 struct LoaderOptions {
   std::int64_t batch = 100;
@@ -19,10 +23,10 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   /// Whether a last batch that is not full is left out.
   bool drop_last = false;
-  /// Threads that prepare batches ahead; 0 prepares each when it is asked for. Results do not depend on it.
+  /// Threads that prepare batches ahead; 0 prepares each when it is asked for. Results do not
+  /// depend on it.
   int workers = 1;
-  /// Changes one uint8 item in place: `RandomShift{2}`, or a function of (item, its shape, ItemRandom&).
-  std::function<void(std::uint8_t*, const Shape&, ItemRandom&)> transform = {};
+  Transform transform = {};
 };
 
 /// Some items: x (batch, ...), y (batch, ...), with the dtypes of the dataset.
@@ -35,33 +39,40 @@ struct Batch {
 template <Device D = DefaultDevice>
 class DataLoader {
  public:
-  DataLoader(TensorDataset dataset, LoaderOptions options)
+  explicit DataLoader(TensorDataset dataset, LoaderOptions options = {})
       : dataset_(std::move(dataset)), options_(std::move(options)) {
     const Shape &x = dataset_.x.shape(), &y = dataset_.y.shape();
     if (x.ndim() == 0 || y.ndim() == 0 || x[0] != y[0]) {
       fail("data loader: x ", x, " and y ", y, " do not hold the same number of items");
     }
-    if (options_.batch < 1) fail("data loader: a batch of ", options_.batch, "; it takes at least 1");
-    if (options_.workers < 0) fail("data loader: ", options_.workers, " workers; 0 is none");
+    if (options_.batch < 1)
+      fail("data loader: a batch of ", options_.batch, "; it takes 1 or more");
+    if (options_.workers < 0)
+      fail("data loader: ", options_.workers, " workers; it takes 0 or more");
     if (options_.transform && dataset_.x.dtype() != Dtype::uint8) {
       fail("data loader: a transform of ", dataset_.x.dtype(), " items; it takes uint8");
     }
-    for (Tensor<Cpu>* part : {&dataset_.x, &dataset_.y}) *part = Tensor<Cpu>(detail::own_array(*part));
+    for (Tensor<Cpu>* part : {&dataset_.x, &dataset_.y}) {
+      *part = Tensor<Cpu>(needle::detail::own_array(*part));
+    }
   }
 
   /// How many batches an epoch has.
   std::int64_t batches() const {
-    const std::int64_t n = dataset_.size(), batch = options_.batch;
-    return options_.drop_last ? n / batch : (n + batch - 1) / batch;
+    const std::int64_t n = items(), batch = options_.batch;
+    return n / batch + (!options_.drop_last && n % batch > 0);
   }
   std::int64_t items() const { return dataset_.size(); }
 
-  /// One pass over the dataset; its order and transforms follow from the seed and this number.
+  /// One pass over the dataset; its order and transforms follow from the seed and this number. It
+  /// begins at a batch, so that a run goes on where it was interrupted.
   class Epoch;
-  Epoch epoch(std::uint64_t number) const { return Epoch(*this, number); }
+  Epoch epoch(std::uint64_t number, std::int64_t first_batch = 0) const {
+    return Epoch(*this, number, first_batch);
+  }
 
  private:
-  /// The bytes of a batch before they go to the device.
+  /// A batch before it goes to the device.
   struct Prepared {
     Array<Cpu> x, y;
   };
@@ -70,7 +81,7 @@ class DataLoader {
     std::vector<std::int64_t> items(static_cast<std::size_t>(dataset_.size()));
     for (std::size_t i = 0; i < items.size(); ++i) items[i] = static_cast<std::int64_t>(i);
     if (!options_.shuffle) return items;
-    ItemRandom random(options_.seed, epoch, ~std::uint64_t{0} >> 8);
+    ItemRandom random(options_.seed, ~epoch, 0);      // the items have the stream `epoch`
     for (std::size_t i = items.size(); i > 1; --i) {  // Fisher and Yates
       std::swap(items[i - 1], items[random.next(static_cast<std::uint32_t>(i))]);
     }
@@ -82,35 +93,30 @@ class DataLoader {
     Shape shape = source.shape;
     shape[0] = static_cast<std::int64_t>(items.size());
     Array<Cpu> to(shape, source.dtype);
-    const std::size_t bytes = static_cast<std::size_t>(source.shape[0] ? source.size() / source.shape[0] : 0) *
-                              item_bytes(source.dtype);
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      std::memcpy(static_cast<std::byte*>(to.storage->data) + i * bytes,
-                  static_cast<const std::byte*>(source.storage->data) +
-                      static_cast<std::size_t>(items[i]) * bytes,
-                  bytes);
+    const auto total = static_cast<std::size_t>(to.size()) * item_bytes(to.dtype);
+    if (total == 0) return to;
+    const std::size_t bytes = total / items.size();
+    auto* out = static_cast<std::byte*>(to.storage->data);
+    for (const std::int64_t item : items) {
+      const auto* in = static_cast<const std::byte*>(source.storage->data);
+      std::memcpy(out, in + static_cast<std::size_t>(item) * bytes, bytes);
+      out += bytes;
     }
     return to;
   }
 
   Prepared prepare(std::span<const std::int64_t> items, std::uint64_t epoch) const {
     Prepared batch{rows(dataset_.x, items), rows(dataset_.y, items)};
-    if (options_.transform) {
-      Shape shape = batch.x.shape;
-      shape.erase(0);
-      for (std::size_t i = 0; i < items.size(); ++i) {
-        ItemRandom random(options_.seed, epoch, static_cast<std::uint64_t>(items[i]));
-        options_.transform(batch.x.template data<std::uint8_t>() + static_cast<std::int64_t>(i) * shape.size(),
-                           shape, random);
-      }
+    if (!options_.transform) return batch;
+    Shape shape = batch.x.shape;
+    shape.erase(0);
+    std::uint8_t* at = batch.x.template data<std::uint8_t>();
+    for (const std::int64_t item : items) {
+      ItemRandom random(options_.seed, epoch, static_cast<std::uint64_t>(item));
+      options_.transform(at, shape, random);
+      at += shape.size();
     }
     return batch;
-  }
-
-  static Tensor<D> on_device(const Array<Cpu>& array) {
-    const Tensor<Cpu> host(array);
-    if constexpr (std::same_as<D, Cpu>) return host;
-    else return host.to<D>();
   }
 
   TensorDataset dataset_;
@@ -121,36 +127,49 @@ class DataLoader {
 template <Device D>
 class DataLoader<D>::Epoch {
  public:
-  Epoch(const DataLoader& loader, std::uint64_t number)
-      : loader_(loader), number_(number), order_(loader.order(number)) {
-    const int workers = static_cast<int>((std::min)(std::int64_t{loader.options_.workers}, loader.batches()));
+  Epoch(const DataLoader& loader, std::uint64_t number, std::int64_t first)
+      : loader_(loader), number_(number), first_(first), next_(first), end_(loader.batches()) {
+    if (first < 0 || first > end_) {
+      fail("data loader: an epoch of ", end_, " batches cannot begin at batch ", first);
+    }
+    order_ = loader_.order(number);
+    const int workers =
+        static_cast<int>((std::min)(std::int64_t{loader_.options_.workers}, end_ - first));
     slots_.resize(static_cast<std::size_t>(2 * workers));
-    for (int w = 0; w < workers; ++w) threads_.emplace_back([this, w, workers] { work(w, workers); });
+    try {
+      for (int w = 0; w < workers; ++w) threads_.emplace_back([=, this] { work(w, workers); });
+    } catch (...) {
+      stop();
+      throw;
+    }
   }
   Epoch(const Epoch&) = delete;
-  ~Epoch() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+  ~Epoch() { stop(); }
+
+  /// The next batch, or nothing when the pass is over. An exception of a transform comes out here.
+  std::optional<Batch<D>> next() {
+    if (next_ == end_) return std::nullopt;
+    const Prepared batch = threads_.empty() ? loader_.prepare(items(next_), number_) : take();
+    ++next_;
+    return Batch<D>{on_device(batch.x), on_device(batch.y)};
   }
 
   struct End {};
   /// Moves through the batches once.
   class Iterator {
    public:
-    explicit Iterator(Epoch& epoch) : epoch_(&epoch) {}
-    Batch<D> operator*() const { return epoch_->get(); }
+    explicit Iterator(Epoch& epoch) : epoch_(&epoch), batch_(epoch.next()) {}
+    const Batch<D>& operator*() const { return *batch_; }
     Iterator& operator++() {
-      ++epoch_->next_;
+      batch_.reset();
+      batch_ = epoch_->next();
       return *this;
     }
-    bool operator!=(End) const { return epoch_->next_ < epoch_->loader_.batches(); }
+    bool operator!=(End) const { return batch_.has_value(); }
 
    private:
     Epoch* epoch_;
+    std::optional<Batch<D>> batch_;
   };
   Iterator begin() { return Iterator(*this); }
   End end() const { return {}; }
@@ -163,53 +182,65 @@ class DataLoader<D>::Epoch {
 
   std::span<const std::int64_t> items(std::int64_t batch) const {
     const std::int64_t begin = batch * loader_.options_.batch;
-    const std::int64_t end = (std::min)(begin + loader_.options_.batch, loader_.items());
-    return {order_.data() + begin, static_cast<std::size_t>(end - begin)};
+    const std::int64_t count = (std::min)(loader_.options_.batch, loader_.items() - begin);
+    return {order_.data() + begin, static_cast<std::size_t>(count)};
+  }
+  Slot& slot(std::int64_t batch) {
+    return slots_[static_cast<std::size_t>(batch - first_) % slots_.size()];
   }
 
   void work(int worker, int workers) {
-    for (std::int64_t batch = worker; batch < loader_.batches(); batch += workers) {
-      Slot& slot = slots_[static_cast<std::size_t>(batch) % slots_.size()];
+    for (std::int64_t batch = first_ + worker; batch < end_; batch += workers) {
+      Slot& place = slot(batch);
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stop_ || (!slot.batch && !slot.error); });
+        changed_.wait(lock, [&] { return stop_ || (!place.batch && !place.error); });
         if (stop_) return;
       }
-      std::optional<Prepared> prepared;
-      std::exception_ptr error;
+      Slot ready;
       try {
-        prepared = loader_.prepare(items(batch), number_);
+        ready.batch = loader_.prepare(items(batch), number_);
       } catch (...) {
-        error = std::current_exception();
+        ready.error = std::current_exception();
       }
       {
         std::lock_guard lock(mutex_);
-        slot = {std::move(prepared), error};
+        place = std::move(ready);
       }
       changed_.notify_all();
     }
   }
 
-  Batch<D> get() {
-    Prepared batch;
-    if (threads_.empty()) {
-      batch = loader_.prepare(items(next_), number_);
-    } else {
-      Slot& slot = slots_[static_cast<std::size_t>(next_) % slots_.size()];
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return slot.batch || slot.error; });
-      if (slot.error) std::rethrow_exception(slot.error);
-      batch = std::move(*slot.batch);
-      slot.batch.reset();
-      lock.unlock();
-      changed_.notify_all();
-    }
-    return {on_device(batch.x), on_device(batch.y)};
+  Prepared take() {
+    Slot& place = slot(next_);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return place.batch || place.error; });
+    if (place.error) std::rethrow_exception(place.error);
+    Prepared batch = std::move(*place.batch);
+    place.batch.reset();
+    lock.unlock();
+    changed_.notify_all();
+    return batch;
   }
 
-  const DataLoader& loader_;
-  std::uint64_t number_;
-  std::int64_t next_ = 0;
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  static Tensor<D> on_device(const Array<Cpu>& array) {
+    return Tensor<Cpu>(array).template to<D>();
+  }
+
+  const DataLoader loader_;  // a copy of handles: the pass may outlive the loader it came from
+  const std::uint64_t number_;
+  const std::int64_t first_;
+  std::int64_t next_;
+  const std::int64_t end_;
   std::vector<std::int64_t> order_;
   std::vector<Slot> slots_;
   bool stop_ = false;

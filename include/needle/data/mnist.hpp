@@ -6,18 +6,20 @@
 
 namespace needle::data {
 
-/// Pictures (items, 28, 28) and labels (items,), both uint8, from `folder`, under the original file names,
-/// with or without .gz: the training set or the test set.
+/// Pictures (items, rows, columns) and labels (items,), both uint8, from `folder`, under the
+/// original file names, with or without .gz: the training set or the test set.
 inline TensorDataset mnist(const std::string& folder, bool train) {
   const std::string base = folder + (train ? "/train" : "/t10k");
   const std::string pictures = base + "-images-idx3-ubyte", labels = base + "-labels-idx1-ubyte";
   const Idx x = read_idx(pictures), y = read_idx(labels);
   if (x.shape.size() != 3 || y.shape.size() != 1 || x.shape[0] != y.shape[0]) {
-    fail("mnist: ", pictures, " of shape ", Shape(x.shape), " and ", labels, " of shape ", Shape(y.shape),
-         "; expected (n, rows, columns) and (n,)");
+    fail("mnist: ", pictures, " of shape ", Shape(x.shape), " and ", labels, " of shape ",
+         Shape(y.shape), "; expected (n, rows, columns) and (n,)");
   }
   for (std::size_t i = 0; i < y.values.size(); ++i) {
-    if (y.values[i] > 9) fail("mnist: ", labels, ": label ", int{y.values[i]}, " of item ", i, "; digits are 0 to 9");
+    if (y.values[i] > 9) {
+      fail("mnist: ", labels, ": item ", i, " has label ", int{y.values[i]}, "; digits are 0 to 9");
+    }
   }
   return {Tensor<Cpu>(x.values, Shape(x.shape)), Tensor<Cpu>(y.values, Shape(y.shape))};
 }

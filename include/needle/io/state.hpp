@@ -1,58 +1,62 @@
 // Saving and loading modules: their parameters and buffers under PyTorch's names.
 #pragma once
 
+#include <set>
+
 #include "needle/io/tensors.hpp"
 #include "needle/nn/module.hpp"
 
 namespace needle::io {
 
-/// The parameters and buffers of a module by name.
+/// The parameters and buffers of a module by name; tied parameters come under each of their names.
 template <Device D = DefaultDevice, class M>
-Tensors<D> state_dict(M& module) {
+Tensors<D> state_dict(const M& module) {
   Tensors<D> state;
   const auto add = [&](const std::string& name, const auto& value) {
-    state.insert_or_assign(name, value->detach());
+    if (!state.emplace(name, value->detach()).second) {
+      fail("state_dict: two values of the module have the name '", name, "'");
+    }
   };
-  nn::for_each_parameter<D>(module, add);
-  nn::for_each_buffer<D>(module, add);
+  nn::detail::read<D>(module, add, add);
   return state;
 }
 
-/// Gives a module the values of a state. Names or shapes that do not fit are refused, all of them in one
-/// message, before anything changes; PyTorch's `num_batches_tracked` is passed over.
+/// Gives a module the values of a state. What does not fit is refused, all of it in one message
+/// that begins with `source`, before anything changes; PyTorch's `num_batches_tracked` is passed
+/// over.
 template <Device D = DefaultDevice, class M>
 void load_state(M& module, const Tensors<D>& state, std::string_view source = "state") {
   std::string problems;
-  std::map<std::string, bool> expected;
+  std::set<std::string> expected;
   const auto check = [&](const std::string& name, const auto& value) {
-    expected[name] = true;
+    expected.insert(name);
     const auto found = state.find(name);
     if (found == state.end()) {
-      problems += "\n  missing: " + name + " " + str(value.shape());
-    } else if (!(found->second.shape() == value.shape())) {
-      problems += "\n  shape: " + name + " is " + str(found->second.shape()) + ", expected " +
-                  str(value.shape());
-    } else if (!is_float(found->second.dtype())) {
-      problems += "\n  dtype: " + name + " is " + str(found->second.dtype()) + ", expected a float type";
+      problems += text("\n  missing: ", name, " ", value.shape());
+    } else if (!found->second) {
+      problems += text("\n  empty: ", name, ", expected ", value.shape());
+    } else if (const Tensor<D>& came = found->second; !(came.shape() == value.shape())) {
+      problems += text("\n  shape: ", name, " is ", came.shape(), ", expected ", value.shape());
+    } else if (came.dtype() != value->dtype()) {
+      problems += text("\n  dtype: ", name, " is ", came.dtype(), ", expected ", value->dtype());
     }
   };
-  nn::for_each_parameter<D>(module, check);
-  nn::for_each_buffer<D>(module, check);
+  nn::detail::read<D>(module, check, check);
   for (const auto& [name, tensor] : state) {
-    constexpr std::string_view counter = "num_batches_tracked";
-    const bool counts = name.size() >= counter.size() &&
-                        name.compare(name.size() - counter.size(), counter.size(), counter) == 0;
-    if (!expected.count(name) && !counts) problems += "\n  unexpected: " + name + " " + str(tensor.shape());
+    if (expected.count(name) || name.ends_with("num_batches_tracked")) continue;
+    problems += "\n  unexpected: " + name + (tensor ? " " + str(tensor.shape()) : "");
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
-  const auto set = [&](const std::string& name, auto& value) { value.assign(state.at(name)); };
-  nn::for_each_parameter<D>(module, set);
-  nn::for_each_buffer<D>(module, set);
+  const auto set = [&](const std::string& name, const auto& value) {
+    value.assign(state.at(name));
+  };
+  nn::detail::read<D>(module, set, set);
+  needle::detail::evaluate<D>({});  // the buffers, so that threads may share the module
 }
 
 /// Writes a module's parameters and buffers to a safetensors file.
 template <Device D = DefaultDevice, class M>
-void save(const std::string& path, M& module, const Metadata& metadata = {}) {
+void save(const std::string& path, const M& module, const Metadata& metadata = {}) {
   save_tensors<D>(path, state_dict<D>(module), metadata);
 }
 
@@ -66,9 +70,11 @@ Metadata load(const std::string& path, M& module) {
 
 /// Gives a module the values of another of the same structure, perhaps on another device.
 template <Device From, Device To, class M, class N>
-void copy_state(M& from, N& to) {
+void copy_state(const M& from, N& to) {
   Tensors<To> state;
-  for (const auto& [name, tensor] : state_dict<From>(from)) state.emplace(name, tensor.template to<To>());
+  for (const auto& [name, tensor] : state_dict<From>(from)) {
+    state.emplace(name, tensor.template to<To>());
+  }
   load_state<To>(to, state, "copy_state");
 }
 

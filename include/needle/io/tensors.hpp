@@ -1,6 +1,7 @@
 // Tensors in safetensors files, which PyTorch, NumPy and JAX read and write too.
 #pragma once
 
+#include <cmath>
 #include <map>
 
 #include "needle/graph/schedule.hpp"
@@ -68,8 +69,8 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
     return value;
   };
   const auto finite = [&](double value) {
-    if (std::same_as<Real, float> && std::fabs(value) > 3.4028235677973366e38 &&
-        value - value == 0) {
+    constexpr double too_large = 0x1.ffffffp127;  // the least that rounds to infinity
+    if (std::same_as<Real, float> && std::fabs(value) >= too_large && !std::isinf(value)) {
       fail(file, ": tensor '", entry.name, "' holds ", value, ", which does not fit in float32");
     }
     return value;
@@ -105,11 +106,14 @@ template <Device D>
 void save_tensors(const std::string& path, const Tensors<D>& tensors,
                   const Metadata& metadata = {}) {
   std::vector<TensorEntry> entries;
+  std::vector<Expression<D>*> nodes;
   for (const auto& [name, tensor] : tensors) {
-    tensor.realize();
+    if (!tensor) fail("save_tensors: ", path, ": tensor '", name, "' is empty");
     const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
     entries.push_back({name, detail::element_type(tensor.dtype()), shape});
+    nodes.push_back(&tensor.node());
   }
+  needle::detail::evaluate<D>(std::move(nodes));
   const auto bytes_of = [&](const TensorEntry& entry) {
     const Tensor<D>& tensor = tensors.at(entry.name);
     return visit(tensor.dtype(), [&]<class T>(T) {

@@ -11,8 +11,8 @@ class AnyModule {
  public:
   AnyModule() = default;
   template <class M>
-    requires(!std::same_as<std::decay_t<M>, AnyModule>)
-  AnyModule(M module) : held_(new Held<M>(std::move(module))) {}
+  requires(!std::same_as<M, AnyModule> && Module<M, Tensor<D>>) AnyModule(M module)
+      : held_(new Held<M>(std::move(module))) {}
   AnyModule(const AnyModule& other) : held_(other.held_ ? other.held_->copy() : nullptr) {}
   AnyModule(AnyModule&&) noexcept = default;
   AnyModule& operator=(AnyModule other) noexcept {
@@ -21,7 +21,7 @@ class AnyModule {
   }
 
   Tensor<D> operator()(const Tensor<D>& x) const {
-    if (!held_) fail("module: an empty AnyModule was called");
+    if (!held_) fail("module: an empty AnyModule was called; assign a module to it first");
     return held_->call(x);
   }
   void visit(Visitor<D>& visitor, const std::string& path) {

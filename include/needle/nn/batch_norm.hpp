@@ -8,8 +8,9 @@
 namespace needle::nn {
 
 /// (x - mean) / sqrt(var + eps) * weight + bias for each feature of x (batch, features) or (batch,
-/// features, length). In training mean and variance are the batch's, and the running ones follow them:
-/// running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
+/// features, length). In training mean and variance are the batch's, and the running ones follow
+/// them: running = (1 - momentum) running + momentum batch, with the unbiased variance, as in
+/// PyTorch.
 template <Device D = DefaultDevice>
 struct BatchNorm1d {
   std::int64_t features;
@@ -23,8 +24,8 @@ struct BatchNorm1d {
 
   Tensor<D> operator()(const Tensor<D>& x) const {
     if ((x.ndim() != 2 && x.ndim() != 3) || x.shape()[1] != features) {
-      fail("batch_norm: input ", x.shape(), " for ", features, " features; it takes (batch, ", features,
-           ") or (batch, ", features, ", length)");
+      fail("batch_norm: input ", x.shape(), " for ", features, " features; it takes (batch, ",
+           features, ") or (batch, ", features, ", length)");
     }
     const Shape along = x.ndim() == 2 ? Shape{1, features} : Shape{1, features, 1};
     if (!mode) {
@@ -32,9 +33,10 @@ struct BatchNorm1d {
       const Tensor<D> shift = *bias - *running_mean * scale;
       return x * reshape(scale, along) + reshape(shift, along);
     }
-    const double count = static_cast<double>(x.size() / (features > 0 ? features : 1));
+    const double count = static_cast<double>(x.shape()[0] * (x.ndim() == 2 ? 1 : x.shape()[2]));
     if (count < 2) {
-      fail("batch_norm: input ", x.shape(), " has ", count, " value for each feature; training needs 2");
+      fail("batch_norm: training takes at least 2 values for each feature; input ", x.shape(),
+           " has ", count);
     }
     const Axes others = x.ndim() == 2 ? Axes{0} : Axes{0, 2};
     const Tensor<D> average = mean(x, others, true);

@@ -5,7 +5,8 @@
 
 namespace needle::nn {
 
-/// Modules one after the other, named "0", "1", ...: `Sequential(Linear<>{4, 8}, ReLU{})`.
+/// Modules one after the other, named "0", "1", ...: `Sequential(Linear<>{4, 8}, ReLU{})`. One made
+/// of another holds it as its part "0", as in PyTorch; `auto copy = model` copies.
 template <class... M>
 class Sequential {
  public:
@@ -17,32 +18,33 @@ class Sequential {
   }
   /// The i-th module.
   template <std::size_t i>
-  auto& get() { return std::get<i>(modules_); }
+  auto& get() {
+    return std::get<i>(modules_);
+  }
+  template <std::size_t i>
+  const auto& get() const {
+    return std::get<i>(modules_);
+  }
 
   void fields(auto&& f) {
-    [&]<std::size_t... i>(std::index_sequence<i...>) {
-      (f(std::string_view(names[i].data()), std::get<i>(modules_)), ...);
-    }(std::index_sequence_for<M...>());
+    [&]<std::size_t... i>(std::index_sequence<i...>) { (f(str(i), std::get<i>(modules_)), ...); }
+    (std::index_sequence_for<M...>());
   }
 
  private:
-  static constexpr auto names = [] {  // "0" to "99"
-    std::array<std::array<char, 3>, sizeof...(M)> names{};
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (i < 10) names[i] = {static_cast<char>('0' + i), 0, 0};
-      else names[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10), 0};
-    }
-    return names;
-  }();
-
   template <std::size_t i, class X>
   auto call(const X& x) const {
-    if constexpr (i == sizeof...(M)) return x;
-    else return call<i + 1>(std::get<i>(modules_)(x));
+    if constexpr (i == sizeof...(M)) {
+      return x;
+    } else {
+      return call<i + 1>(std::get<i>(modules_)(x));
+    }
   }
 
   std::tuple<M...> modules_;
 };
+template <class... M>
+Sequential(Sequential<M...>) -> Sequential<Sequential<M...>>;
 
 /// fn(x) + x.
 template <class M>
@@ -52,5 +54,7 @@ struct Residual {
 };
 template <class M>
 Residual(M) -> Residual<M>;
+template <class M>
+Residual(Residual<M>) -> Residual<Residual<M>>;
 
 }  // namespace needle::nn

@@ -7,8 +7,8 @@
 
 namespace needle::nn {
 
-/// In training each element becomes 0 with probability p and the others grow by 1 / (1 - p), so that the
-/// mean stays (Srivastava et al. 2014); in evaluation nothing happens.
+/// In training each element becomes 0 with probability p and the others grow by 1 / (1 - p), so
+/// that the mean stays (Srivastava et al. 2014); in evaluation nothing happens.
 struct Dropout {
   double p = 0.5;
   Mode mode = {};

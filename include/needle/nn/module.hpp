@@ -2,10 +2,12 @@
 //
 // A module is an aggregate with `operator()`. Its fields say by their types what they are:
 // `Parameter` is trained, `Buffer` is saved, `Mode` follows `train` and `eval`, other modules and
-// vectors of them are parts, numbers and texts are hyper-parameters, a plain `Tensor` is a constant.
+// lists of them are parts, numbers and texts are hyper-parameters, a plain `Tensor` is a constant.
+// A field of any other type is refused by the compiler, so no parameter is missed in silence.
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -14,6 +16,10 @@
 #include "needle/nn/fields.hpp"
 
 namespace needle::nn {
+
+/// What can be called on inputs of these types: a layer, a model, a function.
+template <class M, class... X>
+concept Module = std::invocable<const M&, const X&...>;
 
 /// Whether a module trains or is being used; layers that care have one as a field.
 struct Mode {
@@ -32,23 +38,44 @@ struct Visitor {
 
 /// A module whose type is erased; see `AnyModule`.
 template <class T, class D>
-concept VisitsItself = requires(T& whole, Visitor<D>& visitor, const std::string& name) {
-  whole.visit(visitor, name);
+concept VisitsItself = requires(T& module, Visitor<D>& visitor, const std::string& name) {
+  module.visit(visitor, name);
 };
 
 namespace detail {
 
-template <class T, template <class...> class Of>
-inline constexpr bool is_a = false;
-template <class... T, template <class...> class Of>
-inline constexpr bool is_a<Of<T...>, Of> = true;
+template <class T>
+inline constexpr bool is_tensor = false;
+template <Device D>
+inline constexpr bool is_tensor<Tensor<D>> = true;
+
+template <class T>
+inline constexpr bool is_named = false;
+template <Device D>
+inline constexpr bool is_named<Parameter<D>> = true;
+template <Device D>
+inline constexpr bool is_named<Buffer<D>> = true;
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T, class Delete>
+inline constexpr bool is_optional<std::unique_ptr<T, Delete>> = true;
+
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class... T>
+inline constexpr bool is_tuple<std::tuple<T...>> = true;
 
 template <class T>
 concept Plain = std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_empty_v<T> ||
-                std::same_as<T, std::string> || std::is_base_of_v<Dims, T>;
+    std::is_function_v<std::remove_pointer_t<T>> || std::same_as<T, std::string> ||
+    std::is_base_of_v<Dims, T>;
 
 template <class T>
-concept ListOfParts = requires(T& list) {
+concept List = requires(T& list) {
+  typename T::value_type;
   list.begin();
   list.size();
 };
@@ -66,21 +93,29 @@ void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
     if (part) visitor.parameter(path, part);
   } else if constexpr (std::same_as<T, Buffer<D>>) {
     if (part) visitor.buffer(path, part);
+  } else if constexpr (detail::is_named<T>) {
+    static_assert(std::same_as<T, Parameter<D>>,
+                  "needle: this module lives on another device; say which, as in "
+                  "nn::parameters<Cuda>(model)");
   } else if constexpr (std::same_as<T, Mode>) {
     visitor.mode(part);
   } else if constexpr (VisitsItself<T, D>) {
     part.visit(visitor, path);
-  } else if constexpr (detail::Plain<T> || detail::is_a<T, Tensor>) {
+  } else if constexpr (detail::Plain<T> || detail::is_tensor<T>) {
     // a hyper-parameter or a constant
-  } else if constexpr (detail::is_a<T, std::optional> || detail::is_a<T, std::unique_ptr>) {
+  } else if constexpr (detail::is_optional<T>) {
     if (part) nn::visit<D>(visitor, *part, path);
-  } else if constexpr (detail::ListOfParts<T>) {
-    std::size_t index = 0;
-    for (auto& each : part) nn::visit<D>(visitor, each, detail::joined(path, str(index++)));
-  } else if constexpr (detail::is_a<T, std::tuple>) {
-    std::apply([&, index = std::size_t{0}](auto&... each) mutable {
+  } else if constexpr (detail::List<T>) {
+    if constexpr (!detail::Plain<typename T::value_type>) {
+      std::size_t index = 0;
+      for (auto& each : part) nn::visit<D>(visitor, each, detail::joined(path, str(index++)));
+    }
+  } else if constexpr (detail::is_tuple<T>) {
+    const auto visit_each = [&](auto&... each) {
+      [[maybe_unused]] std::size_t index = 0;
       (nn::visit<D>(visitor, each, detail::joined(path, str(index++))), ...);
-    }, part);
+    };
+    std::apply(visit_each, part);
   } else {
     for_each_field(part, [&](std::string_view name, auto& field) {
       nn::visit<D>(visitor, field, detail::joined(path, name));
@@ -90,39 +125,45 @@ void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
 
 namespace detail {
 
-template <Device D, class P, class B, class M>
-struct Calls final : Visitor<D> {
-  P on_parameter;
-  B on_buffer;
-  M on_mode;
-  Calls(P p, B b, M m) : on_parameter(p), on_buffer(b), on_mode(m) {}
-  void parameter(const std::string& name, Parameter<D>& p) override { on_parameter(name, p); }
-  void buffer(const std::string& name, Buffer<D>& b) override { on_buffer(name, b); }
-  void mode(Mode& m) override { on_mode(m); }
+template <Device D, class P, class B>
+struct Reader final : Visitor<D> {
+  P& on_parameter;
+  B& on_buffer;
+  Reader(P& p, B& b) : on_parameter(p), on_buffer(b) {}
+  void parameter(const std::string& name, Parameter<D>& p) override {
+    on_parameter(name, std::as_const(p));
+  }
+  void buffer(const std::string& name, Buffer<D>& b) override { on_buffer(name, std::as_const(b)); }
 };
+
+/// Shows the names and the values of a module, which stays as it is.
+template <Device D, class M, class P, class B>
+void read(const M& module, P&& on_parameter, B&& on_buffer) {
+  Reader<D, P, B> reader(on_parameter, on_buffer);
+  nn::visit<D>(reader, const_cast<M&>(module));
+}
 
 inline constexpr auto ignore = [](auto&&...) {};
 
 }  // namespace detail
 
-/// Calls `f(name, parameter)` for each parameter of a module; tied ones come under each name.
+/// Calls `f(name, parameter)` for each parameter of a module; tied ones come under each name. The
+/// parameter is const, a name that stays where it is; its value can be assigned all the same.
 template <Device D = DefaultDevice, class M, class F>
-void for_each_parameter(M& module, F&& f) {
-  detail::Calls<D, F&, decltype(detail::ignore), decltype(detail::ignore)> calls(f, {}, {});
-  nn::visit<D>(calls, module);
+void for_each_parameter(const M& module, F&& f) {
+  detail::read<D>(module, f, detail::ignore);
 }
 /// Calls `f(name, buffer)` for each buffer of a module.
 template <Device D = DefaultDevice, class M, class F>
-void for_each_buffer(M& module, F&& f) {
-  detail::Calls<D, decltype(detail::ignore), F&, decltype(detail::ignore)> calls({}, f, {});
-  nn::visit<D>(calls, module);
+void for_each_buffer(const M& module, F&& f) {
+  detail::read<D>(module, detail::ignore, f);
 }
 
 /// The parameters of a module, each once, as the cells that optimizers hold.
 template <Device D = DefaultDevice, class M>
-std::vector<Ref<Cell<D>>> parameters(M& module) {
+std::vector<Ref<Cell<D>>> parameters(const M& module) {
   std::vector<Ref<Cell<D>>> cells;
-  for_each_parameter<D>(module, [&](const std::string&, Parameter<D>& parameter) {
+  for_each_parameter<D>(module, [&](const std::string&, const Parameter<D>& parameter) {
     for (const auto& cell : cells) {
       if (cell == parameter.cell()) return;
     }
@@ -131,40 +172,43 @@ std::vector<Ref<Cell<D>>> parameters(M& module) {
   return cells;
 }
 
-/// The parameters of a module with their names, as PyTorch's `named_parameters`.
-template <Device D = DefaultDevice, class M>
-std::vector<std::pair<std::string, Parameter<D>*>> named_parameters(M& module) {
-  std::vector<std::pair<std::string, Parameter<D>*>> list;
-  for_each_parameter<D>(module, [&](const std::string& name, Parameter<D>& parameter) {
-    list.emplace_back(name, &parameter);
-  });
-  return list;
-}
-
 /// Switches a module to training: dropout drops, batch norm uses and follows the batch.
 template <Device D = DefaultDevice, class M>
 void train(M& module, bool training = true) {
-  const auto set = [&](Mode& mode) { mode.training = training; };
-  detail::Calls<D, decltype(detail::ignore), decltype(detail::ignore), decltype(set)> calls({}, {}, set);
-  nn::visit<D>(calls, module);
+  static_assert(!std::is_const_v<M>, "needle: a const module cannot change between train and eval");
+  struct Set final : Visitor<D> {
+    bool training;
+    explicit Set(bool training) : training(training) {}
+    void mode(Mode& mode) override { mode.training = training; }
+  };
+  Set set(training);
+  nn::visit<D>(set, module);
 }
 /// Switches a module to evaluation.
 template <Device D = DefaultDevice, class M>
-void eval(M& module) { nn::train<D>(module, false); }
+void eval(M& module) {
+  nn::train<D>(module, false);
+}
 
 /// Stops (or resumes) the training of all parameters of a module.
 template <Device D = DefaultDevice, class M>
 void freeze(M& module, bool frozen = true) {
-  for_each_parameter<D>(module, [&](const std::string&, Parameter<D>& p) { p.freeze(frozen); });
+  for_each_parameter<D>(module, [&](const auto&, const auto& p) { p.freeze(frozen); });
 }
 
-/// Makes two parameters one: the same value from now on, trained once.
+/// Makes two parameters one: the value of b from now on, trained once. Tie before you make an
+/// optimizer, which holds the parameters there are.
 template <Device D>
-void tie(Parameter<D>& a, const Parameter<D>& b) { a.tie_to(b); }
+void tie(Parameter<D>& a, const Parameter<D>& b) {
+  if (!(a.shape() == b.shape())) {
+    fail("tie: shapes ", a.shape(), " and ", b.shape(), " differ; one value has one shape");
+  }
+  a.tie_to(b);
+}
 
 /// How many numbers the parameters of a module hold; tied ones count once.
 template <Device D = DefaultDevice, class M>
-std::int64_t parameter_count(M& module) {
+std::int64_t parameter_count(const M& module) {
   std::int64_t count = 0;
   for (const auto& cell : nn::parameters<D>(module)) count += cell->shape().size();
   return count;
@@ -172,13 +216,12 @@ std::int64_t parameter_count(M& module) {
 
 /// A table of a module's parameters and buffers: name, shape, how many numbers.
 template <Device D = DefaultDevice, class M>
-std::string summary(M& module) {
+std::string summary(const M& module) {
   std::vector<std::array<std::string, 3>> rows;
   const auto add = [&](const std::string& name, const auto& value) {
     rows.push_back({name, str(value.shape()), str(value.shape().size())});
   };
-  detail::Calls<D, decltype(add), decltype(add), decltype(detail::ignore)> calls(add, add, {});
-  nn::visit<D>(calls, module);
+  detail::read<D>(module, add, add);
   rows.push_back({"parameters", "", str(nn::parameter_count<D>(module))});
   std::size_t width[2] = {};
   for (const auto& row : rows) {

@@ -16,48 +16,62 @@ struct AdamOptions {
 };
 
 /// g += weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g g;
-/// p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).
+/// p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps); t counts a parameter's updates.
+struct AdamRule {
+  AdamOptions options;
+  double rate, scale;
+
+  AdamRule(const AdamOptions& options, std::int64_t t)
+      : options(options),
+        rate(options.lr / (1 - std::pow(options.beta1, t))),
+        scale(1 / std::sqrt(1 - std::pow(options.beta2, t))) {}
+
+  template <class Number, class T>
+  NEEDLE_FN void operator()(Number number, T& p, T g, T& m, T& v) const {
+    using math::sqrt;
+    g = g + number(options.weight_decay) * p;
+    m = number(options.beta1) * m + number(1 - options.beta1) * g;
+    v = number(options.beta2) * v + number(1 - options.beta2) * (g * g);
+    p = p - number(rate) * m / (number(scale) * sqrt(v) + number(options.eps));
+  }
+};
+
+/// Trains parameters by `AdamRule`: `Adam opt(nn::parameters(model), {.lr = 1e-3})`.
 template <Device D = DefaultDevice>
 class Adam {
  public:
-  explicit Adam(std::vector<Ref<Cell<D>>> parameters, const AdamOptions& options = {})
-      : options(options), cells_(std::move(parameters), 2) {}
+  explicit Adam(const std::vector<Ref<Cell<D>>>& parameters, const AdamOptions& options = {})
+      : options(options), cells_("adam", {"exp_avg", "exp_avg_sq"}, parameters) {
+    check();
+  }
 
   /// Updates every parameter that has a gradient.
   void step() {
-    ++steps_;
-    const double t = static_cast<double>(steps_);
-    const double bias1 = 1 - std::pow(options.beta1, t), bias2 = 1 - std::pow(options.beta2, t);
-    Rule rule;
-    const Rule::Value p = rule.input();
-    Rule::Value g = rule.input();
-    const Rule::Value old_m = rule.input(), old_v = rule.input();
-    if (options.weight_decay != 0) g = g + options.weight_decay * p;
-    const Rule::Value m = options.beta1 * old_m + (1 - options.beta1) * g;
-    const Rule::Value v = options.beta2 * old_v + (1 - options.beta2) * (g * g);
-    rule.output(m);
-    rule.output(v);
-    rule.output(p - (options.lr / bias1) * m / ((1 / std::sqrt(bias2)) * sqrt(v) + options.eps));
-    cells_.update(rule.program());
+    check();
+    cells_.template step<2>([&](std::int64_t t) { return AdamRule(options, t); });
   }
   /// Forgets the gradients.
   void zero_grad() const { cells_.zero_grad(); }
 
-  /// Its running values, for saving.
-  std::map<std::string, Tensor<D>> state_dict() const {
-    return cells_.state_dict({"exp_avg", "exp_avg_sq"}, steps_);
-  }
-  /// Continues from saved running values.
-  void load_state(const std::map<std::string, Tensor<D>>& state) {
-    steps_ = cells_.load_state({"exp_avg", "exp_avg_sq"}, state);
-  }
+  /// Its running values, for saving: "0.exp_avg", "0.exp_avg_sq" and "0.step" for parameter 0.
+  std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
+  /// Continues from saved running values; a state that does not fit is refused and changes nothing.
+  void load_state(const std::map<std::string, Tensor<D>>& state) { cells_.load_state(state); }
 
   /// May be changed between steps.
   AdamOptions options;
 
  private:
+  void check() const {
+    constexpr double infinity = __builtin_huge_val();
+    check_option("adam", "lr", options.lr, 0, infinity);
+    check_option("adam", "beta1", options.beta1, 0, 1);
+    check_option("adam", "beta2", options.beta2, 0, 1);
+    check_option("adam", "eps", options.eps, 0, infinity);
+    check_option("adam", "weight_decay", options.weight_decay, 0, infinity);
+  }
+
   Cells<D> cells_;
-  std::int64_t steps_ = 0;
 };
 
 template <Device D>

@@ -1,155 +1,213 @@
-// What optimizers share: the cells they update, their state, and one fused pass a parameter.
+// What optimizers share: the cells they update, running values for them, and how a rule is applied.
+//
+// A rule is a struct of numbers whose `operator()` is the formula for one element, written once for
+// any arithmetic: a device with a kernel `update(rule, value, gradient, running...)` calculates
+// with it directly, any other records it as a program and executes that.
 #pragma once
 
 #include <cmath>
 #include <map>
 
 #include "needle/graph/parameter.hpp"
+#include "needle/program/math.hpp"
 
 namespace needle::optim {
 
-/// Cells with running values for each of their elements, which lie in one flat block of memory.
+namespace detail {
+
+/// A number of a program that is being recorded.
+struct Recorded {
+  Program* program;
+  int number;
+
+  template <class F>
+  static Recorded step(Recorded a, Recorded b) {
+    return {a.program, a.program->add_step(scalar::code<F>, a.number, b.number, a.number)};
+  }
+  friend Recorded operator+(Recorded a, Recorded b) { return step<scalar::Add>(a, b); }
+  friend Recorded operator-(Recorded a, Recorded b) { return step<scalar::Subtract>(a, b); }
+  friend Recorded operator*(Recorded a, Recorded b) { return step<scalar::Multiply>(a, b); }
+  friend Recorded operator/(Recorded a, Recorded b) { return step<scalar::Divide>(a, b); }
+  friend Recorded sqrt(Recorded a) { return step<scalar::Sqrt>(a, a); }
+};
+
+/// A rule as a program: inputs value, gradient, running values; outputs running values and value.
+template <class Rule, std::same_as<Recorded>... Running>
+Program recorded(const Rule& rule, Running... running) {
+  Program program;
+  const auto input = [&] { return Recorded{&program, program.add_input()}; };
+  Recorded value = input();
+  const Recorded gradient = input();
+  ((running = input()), ...);
+  rule(
+      [&](double x) {
+        return Recorded{&program, program.add_constant(x)};
+      },
+      value, gradient, running...);
+  (program.add_output(running.number), ...);
+  program.add_output(value.number);
+  program.finish();
+  return program;
+}
+
+/// Applies a rule to every element of a value and its running values, in place.
+template <class Rule, Device D, std::same_as<Array<D>>... Running>
+void apply_rule(const Rule& rule, Array<D>& value, const Array<D>& gradient, Running&... running) {
+  if constexpr (requires { update(rule, value, gradient, running...); }) {
+    update(rule, value, gradient, running...);
+  } else {
+    const Program program = recorded(rule, (static_cast<void>(running), Recorded{})...);
+    const Array<D> inputs[] = {value, gradient, running...};
+    Array<D> outputs[] = {running..., value};
+    execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+  }
+}
+
+}  // namespace detail
+
+/// The cells an optimizer trains, each once, and the running values it has for them. Those begin as
+/// zeros at a cell's first gradient, so what is frozen costs nothing until it is trained.
 template <Device D>
 class Cells {
  public:
-  /// `slots` running values for each element, 0 at the start. Frozen cells are kept out.
-  Cells(std::vector<Ref<Cell<D>>> cells, int slots) : cells_(std::move(cells)) {
-    std::erase_if(cells_, [](const auto& cell) { return cell->frozen(); });
-    std::int64_t total = 0;
-    for (const auto& cell : cells_) {
-      begin_.push_back(total);
-      total += (cell->shape().size() + 15) / 16 * 16;  // each starts on a cache line
+  /// `optimizer` is its name in errors, `running` are the names of its running values.
+  Cells(std::string optimizer, std::vector<std::string> running,
+        const std::vector<Ref<Cell<D>>>& cells)
+      : optimizer_(std::move(optimizer)), names_(std::move(running)) {
+    for (const auto& cell : cells) {
+      if (!cell) fail(optimizer_, ": one of the parameters has no value");
+      const auto same = [&](const Entry& entry) { return entry.cell == cell; };
+      if (std::none_of(entries_.begin(), entries_.end(), same)) entries_.push_back({cell});
     }
-    for (int slot = 0; slot < slots; ++slot) {
-      flat_.emplace_back(Shape{total}, real<D>);
-      fill(flat_.back());
-    }
+    if (entries_.empty()) fail(optimizer_, ": there are no parameters to train");
   }
+  Cells(Cells&&) = default;  // a copy would update the same values
 
-  std::size_t count() const { return cells_.size(); }
   /// Forgets the gradients of all cells.
   void zero_grad() const {
-    for (const auto& cell : cells_) cell->zero_grad();
-  }
-  /// Running value `slot` of cell i, in the cell's shape.
-  Array<D> running(int slot, std::size_t i) const {
-    Layout layout = compact_layout(cells_[i]->shape());
-    layout.offset = begin_[i];
-    return Array<D>(flat_[static_cast<std::size_t>(slot)], layout);
+    for (const Entry& entry : entries_) entry.cell->zero_grad();
   }
 
-  /// Runs `program` over each cell that has a gradient: inputs value, gradient, running values; outputs
-  /// the new running values and, last, the new value, all in place.
-  void update(const Program& program) {
-    std::vector<Expression<D>*> grads;
-    for (const auto& cell : cells_) {
-      if (const Tensor<D> grad = cell->grad()) grads.push_back(&grad.node());
+  /// Updates each cell that has a gradient with `rule_at(t)` and the first `count` running values;
+  /// t counts the cell's own updates with running values, this one included.
+  template <std::size_t count, class RuleAt>
+  void step(RuleAt&& rule_at) {
+    std::vector<Expression<D>*> gradients;
+    for (const Entry& entry : entries_) {
+      if (const Tensor<D> gradient = entry.cell->grad()) gradients.push_back(&gradient.node());
     }
-    detail::evaluate<D>(std::move(grads));
-    std::vector<Array<D>> inputs, outputs;
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      const Tensor<D> grad = cells_[i]->grad();
-      if (!grad) continue;
-      cells_[i]->update([&](Array<D>& value) {
-        inputs = {value, grad.data()};
-        outputs.clear();
-        for (int slot = 0; slot < slots(); ++slot) {
-          inputs.push_back(running(slot, i));
-          outputs.push_back(inputs.back());
+    needle::detail::evaluate<D>(std::move(gradients));
+    for (Entry& entry : entries_) {
+      const Tensor<D> gradient = entry.cell->grad();
+      if (!gradient) continue;
+      if (count > 0) begin(entry), ++entry.steps;
+      const Array<D> along = in_order(gradient.data());
+      entry.cell->update([&](Array<D>& value) {
+        [&]<std::size_t... i>(std::index_sequence<i...>) {
+          detail::apply_rule(rule_at(entry.steps), value, along, entry.running[i]...);
         }
-        outputs.push_back(value);
-        execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+        (std::make_index_sequence<count>());
       });
     }
   }
 
-  int slots() const { return static_cast<int>(flat_.size()); }
-
-  /// The running values by name, "exp_avg.0", and how many steps there were.
-  std::map<std::string, Tensor<D>> state_dict(std::initializer_list<std::string_view> names,
-                                              std::int64_t steps) const {
+  /// For cell i "i.step", and its running values "i.<name>" once it has some.
+  std::map<std::string, Tensor<D>> state_dict() const {
     std::map<std::string, Tensor<D>> state;
-    state["step"] = Tensor<D>(std::vector<std::int32_t>{static_cast<std::int32_t>(steps)}, {});
-    for_each_running(names, [&](const std::string& name, Array<D> array) {
-      Array<D> own(array.shape, array.dtype);
-      copy(array, own);
-      state[name] = Tensor<D>(std::move(own));
-    });
-    return state;
-  }
-  /// Takes running values from a state, all or none; returns how many steps there were.
-  std::int64_t load_state(std::initializer_list<std::string_view> names,
-                          const std::map<std::string, Tensor<D>>& state) {
-    const auto found = [&](const std::string& name, const Shape& shape) -> const Tensor<D>& {
-      const auto at = state.find(name);
-      if (at == state.end()) fail("optimizer: the state has no '", name, "'");
-      if (!(at->second.shape() == shape)) {
-        fail("optimizer: '", name, "' of shape ", at->second.shape(), " does not fit ", shape);
-      }
-      return at->second;
-    };
-    const auto steps = found("step", {}).template item<std::int32_t>();
-    for_each_running(names, [&](const std::string& name, Array<D> to) { found(name, to.shape); });
-    for_each_running(names, [&](const std::string& name, Array<D> to) {
-      copy(found(name, to.shape).data(), to);
-    });
-    return steps;
-  }
-
- private:
-  template <class F>
-  void for_each_running(std::initializer_list<std::string_view> names, F&& f) const {
-    for (int slot = 0; slot < slots(); ++slot) {
-      for (std::size_t i = 0; i < cells_.size(); ++i) {
-        f(text(names.begin()[slot], ".", i), running(slot, i));
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& entry = entries_[i];
+      const std::vector<std::int32_t> steps{static_cast<std::int32_t>(entry.steps)};
+      state[text(i, ".step")] = Tensor<D>(steps, {});
+      for (std::size_t k = 0; k < entry.running.size(); ++k) {
+        state[text(i, ".", names_[k])] = Tensor<D>(duplicate(entry.running[k]));
       }
     }
+    return state;
   }
 
-  static void fill(Array<D>& array) {
-    Program zero;
-    const int c = zero.add_constant(0);
-    zero.add_output(zero.add_step(scalar::code<scalar::Identity>, c, c, c));
-    zero.finish();
-    execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&array, 1));
+  /// Takes everything from a state; what does not fit is refused, all of it in one message, before
+  /// anything changes.
+  void load_state(const std::map<std::string, Tensor<D>>& state) {
+    std::string problems;
+    std::size_t used = 0;
+    const auto found = [&](const std::string& name, const Shape& shape, Dtype dtype) {
+      const auto at = state.find(name);
+      if (at == state.end()) {
+        problems += "\n  missing: " + name + " " + str(shape);
+        return Tensor<D>();
+      }
+      ++used;
+      const Tensor<D>& value = at->second;
+      if (value.shape() == shape && value.dtype() == dtype) return value;
+      problems += text("\n  ", name, " is ", value.shape(), " of ", value.dtype(), ", expected ",
+                       shape, " of ", dtype);
+      return Tensor<D>();
+    };
+    std::vector<Entry> loaded;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      Entry entry{entries_[i].cell};
+      const Tensor<D> steps = found(text(i, ".step"), {}, Dtype::int32);
+      if (steps) entry.steps = steps.template item<std::int32_t>();
+      for (std::size_t k = 0; entry.steps > 0 && k < names_.size(); ++k) {
+        const Tensor<D> value = found(text(i, ".", names_[k]), entry.cell->shape(), real<D>);
+        if (value) entry.running.push_back(duplicate(value.data()));
+      }
+      loaded.push_back(std::move(entry));
+    }
+    for (const auto& [name, value] : state) {
+      if (used == state.size() || !problems.empty()) break;
+      if (!expects(name, loaded)) problems += "\n  unexpected: " + name + " " + str(value.shape());
+    }
+    if (!problems.empty()) fail(optimizer_, ": the state does not fit:", problems);
+    entries_ = std::move(loaded);
   }
-
-  std::vector<Ref<Cell<D>>> cells_;
-  std::vector<std::int64_t> begin_;
-  std::vector<Array<D>> flat_;
-};
-
-/// Arithmetic that writes itself down as a program: update rules read like their formulas.
-class Rule {
- public:
-  struct Value {
-    Rule* rule;
-    int number;
-  };
-
-  Value input() { return {this, program_.add_input()}; }
-  Value constant(double value) { return {this, program_.add_constant(value)}; }
-  void output(Value value) { program_.add_output(value.number); }
-  /// The finished program.
-  const Program& program() {
-    program_.finish();
-    return program_;
-  }
-
-  friend Value operator+(Value a, Value b) { return step<scalar::Add>(a, b); }
-  friend Value operator-(Value a, Value b) { return step<scalar::Subtract>(a, b); }
-  friend Value operator*(Value a, Value b) { return step<scalar::Multiply>(a, b); }
-  friend Value operator/(Value a, Value b) { return step<scalar::Divide>(a, b); }
-  friend Value operator*(double a, Value b) { return b.rule->constant(a) * b; }
-  friend Value operator+(Value a, double b) { return a + a.rule->constant(b); }
-  friend Value sqrt(Value a) { return step<scalar::Sqrt>(a, a); }
 
  private:
-  template <class F>
-  static Value step(Value a, Value b) {
-    return {a.rule, a.rule->program_.add_step(scalar::code<F>, a.number, b.number, a.number)};
+  struct Entry {
+    Ref<Cell<D>> cell;
+    std::int64_t steps = 0;
+    std::vector<Array<D>> running = {};
+  };
+
+  static Array<D> duplicate(const Array<D>& array) {
+    Array<D> own(array.shape, array.dtype);
+    copy(array, own);
+    return own;
   }
-  Program program_;
+  static Array<D> in_order(const Array<D>& array) {
+    return array.is_compact() ? array : duplicate(array);
+  }
+  void begin(Entry& entry) const {
+    while (entry.running.size() < names_.size()) {
+      Array<D> zeros(entry.cell->shape(), real<D>);
+      Program zero;
+      const int c = zero.add_constant(0);
+      zero.add_output(zero.add_step(scalar::code<scalar::Identity>, c, c, c));
+      zero.assign_registers();
+      execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&zeros, 1));
+      entry.running.push_back(std::move(zeros));
+    }
+  }
+  bool expects(const std::string& name, const std::vector<Entry>& entries) const {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (name == text(i, ".step")) return true;
+      for (std::size_t k = 0; k < entries[i].running.size(); ++k) {
+        if (name == text(i, ".", names_[k])) return true;
+      }
+    }
+    return false;
+  }
+
+  std::string optimizer_;
+  std::vector<std::string> names_;
+  std::vector<Entry> entries_;
 };
+
+/// Refuses an option that is not in [low, high): "adam: a beta1 of 1.5; it must lie in [0, 1)".
+inline void check_option(std::string_view optimizer, std::string_view option, double value,
+                         double low, double high) {
+  if (value >= low && value < high) return;
+  fail(optimizer, ": a ", option, " of ", value, "; it must lie in [", low, ", ", high, ")");
+}
 
 }  // namespace needle::optim

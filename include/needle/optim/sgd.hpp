@@ -15,52 +15,72 @@ struct SGDOptions {
   bool nesterov = false;
 };
 
-/// g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first); p -= lr b, or with nesterov
-/// p -= lr (g + momentum b).
+/// g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first); p -= lr b, or with
+/// nesterov p -= lr (g + momentum b).
+struct SGDRule {
+  SGDOptions options;
+  double kept, taken;  // of the old b and of g
+
+  SGDRule(const SGDOptions& options, std::int64_t t)
+      : options(options),
+        kept(t == 1 ? 0 : options.momentum),
+        taken(t == 1 ? 1 : 1 - options.dampening) {}
+
+  template <class Number, class T>
+  NEEDLE_FN void operator()(Number number, T& p, T g) const {
+    p = p - number(options.lr) * (g + number(options.weight_decay) * p);
+  }
+  template <class Number, class T>
+  NEEDLE_FN void operator()(Number number, T& p, T g, T& b) const {
+    g = g + number(options.weight_decay) * p;
+    b = number(kept) * b + number(taken) * g;
+    p = p - number(options.lr) * (options.nesterov ? g + number(options.momentum) * b : b);
+  }
+};
+
+/// Trains parameters by `SGDRule`: `SGD opt(nn::parameters(model), {.lr = 0.1, .momentum = 0.9})`.
 template <Device D = DefaultDevice>
 class SGD {
  public:
-  explicit SGD(std::vector<Ref<Cell<D>>> parameters, const SGDOptions& options = {})
-      : options(options), cells_(std::move(parameters), options.momentum != 0 ? 1 : 0) {
-    if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
-      fail("sgd: nesterov takes a momentum above 0 and no dampening; got momentum ", options.momentum,
-           ", dampening ", options.dampening);
-    }
+  explicit SGD(const std::vector<Ref<Cell<D>>>& parameters, const SGDOptions& options = {})
+      : options(options), cells_("sgd", {"momentum_buffer"}, parameters) {
+    check();
   }
 
   /// Updates every parameter that has a gradient.
   void step() {
-    Rule rule;
-    const Rule::Value p = rule.input();
-    Rule::Value g = rule.input();
-    if (options.weight_decay != 0) g = g + options.weight_decay * p;
-    if (cells_.slots() > 0) {
-      const Rule::Value old = rule.input();
-      const Rule::Value b =
-          steps_ == 0 ? 1.0 * g : options.momentum * old + (1 - options.dampening) * g;
-      rule.output(b);
-      g = options.nesterov ? g + options.momentum * b : b;
+    check();
+    const auto rule_at = [&](std::int64_t t) { return SGDRule(options, t); };
+    if (options.momentum != 0) {
+      cells_.template step<1>(rule_at);
+    } else {
+      cells_.template step<0>(rule_at);
     }
-    rule.output(p - options.lr * g);
-    cells_.update(rule.program());
-    ++steps_;
   }
   /// Forgets the gradients.
   void zero_grad() const { cells_.zero_grad(); }
 
-  /// Its running values, for saving.
-  std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict({"momentum"}, steps_); }
-  /// Continues from saved running values.
-  void load_state(const std::map<std::string, Tensor<D>>& state) {
-    steps_ = cells_.load_state({"momentum"}, state);
-  }
+  /// Its running values, for saving: "0.momentum_buffer" and "0.step" for parameter 0.
+  std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
+  /// Continues from saved running values; a state that does not fit is refused and changes nothing.
+  void load_state(const std::map<std::string, Tensor<D>>& state) { cells_.load_state(state); }
 
   /// May be changed between steps.
   SGDOptions options;
 
  private:
+  void check() const {
+    constexpr double infinity = __builtin_huge_val();
+    check_option("sgd", "lr", options.lr, 0, infinity);
+    check_option("sgd", "momentum", options.momentum, 0, infinity);
+    check_option("sgd", "weight_decay", options.weight_decay, 0, infinity);
+    if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
+      fail("sgd: nesterov takes a momentum above 0 and no dampening; got momentum ",
+           options.momentum, ", dampening ", options.dampening);
+    }
+  }
+
   Cells<D> cells_;
-  std::int64_t steps_ = 0;
 };
 
 template <Device D>
