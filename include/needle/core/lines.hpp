@@ -39,54 +39,39 @@ std::int32_t first_extreme(const T* x, std::int64_t n, std::int64_t stride, bool
   return static_cast<std::int32_t>(best);
 }
 
-/// Refuses an index (int32 or uint8, on the host) that is outside of [0, size).
-template <Device D>
-void check_indices(const Array<D>& index, std::int64_t size, std::string_view op) {
-  visit(index.dtype, [&]<class T>(T) {
-    const Lines lines(Array<D>(index, broadcasted(index, index.ndim() ? index.shape : Shape{1})),
-                      index.ndim() ? index.ndim() - 1 : 0);
-    for (std::int64_t line = 0; line < lines.count(); ++line) {
-      const T* from = index.template data<T>() + lines.start(line);
-      for (std::int64_t i = 0; i < (lines.stride == 0 ? (std::min)(lines.length, std::int64_t{1}) : lines.length); ++i) {
-        const auto at = static_cast<std::int64_t>(from[i * lines.stride]);
-        if (at < 0 || at >= size) {
-          fail(op, ": index ", at, " is outside of [0, ", size, ")");
-        }
-      }
-    }
-  });
+/// An index, if it lies in [0, size); refused otherwise, in the name of the op.
+inline std::int64_t checked_index(std::int64_t index, std::int64_t size, std::string_view op) {
+  if (index < 0 || index >= size) fail(op, ": index ", index, " is outside of [0, ", size, ")");
+  return index;
 }
 
 /// The loop of a gather: rows along the innermost dimension over which the index does not change.
-struct GatherLoop {
+class GatherLoop {
+ public:
   /// Where a row begins in x (at its indexed position) and in the result.
   struct Row {
     std::int64_t x, out;
   };
 
+  /// `out` has the shape of `index`, whose elements are int32 on the host.
   template <Device D>
-  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out)
-      : axis_(axis), x_(x), index_(index), out_(out) {
-    x_.offset = index_.offset = out_.offset = 0;
-    visit(index.dtype, [&]<class T>(T) {
-      values_ = index.storage ? static_cast<const void*>(index.template data<T>()) : nullptr;
-      wide_ = std::is_same_v<T, std::int32_t>;
-    });
+  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out, std::string_view op)
+      : axis_(axis), x_(x), index_(index), out_(out), op_(op) {
+    if (index.size() > 0) values_ = index.template data<std::int32_t>();
     const int last = out.ndim() - 1;
-    if (last >= 0 && last != axis && (index.strides[last] == 0 || index.shape[last] == 1)) {
-      length = out.shape[last];
-      x_stride = x.strides[last];
-      out_stride = out.strides[last];
-      outer_ = last;
-    } else {
-      outer_ = out.ndim();
-    }
+    const bool rows = last >= 0 && last != axis && (index.strides[last] == 0 || index.shape[last] == 1);
+    outer_ = rows ? last : out.ndim();
+    if (!rows) return;
+    length = out.shape[last];
+    x_stride = x.strides[last];
+    out_stride = out.strides[last];
   }
 
   std::int64_t rows() const { return length == 0 ? 0 : out_.size() / length; }
 
+  /// A row; an index that is out of range is refused.
   Row row(std::int64_t number) const {
-    std::int64_t at[max_dims], from = 0;
+    std::int64_t at[max_dims] = {}, from = 0;
     Row row{0, 0};
     for (int i = outer_ - 1; i >= 0; --i) {
       at[i] = number % out_.shape[i];
@@ -94,9 +79,8 @@ struct GatherLoop {
       from += at[i] * index_.strides[i];
       row.out += at[i] * out_.strides[i];
     }
-    const std::int64_t chosen = wide_ ? static_cast<const std::int32_t*>(values_)[from]
-                                      : static_cast<const std::uint8_t*>(values_)[from];
-    for (int i = 0; i < outer_; ++i) row.x += (i == axis_ ? chosen : at[i]) * x_.strides[i];
+    at[axis_] = checked_index(values_[from], x_.shape[axis_], op_);
+    for (int i = 0; i < outer_; ++i) row.x += at[i] * x_.strides[i];
     return row;
   }
 
@@ -105,8 +89,8 @@ struct GatherLoop {
  private:
   int axis_, outer_ = 0;
   Layout x_, index_, out_;
-  const void* values_ = nullptr;
-  bool wide_ = true;
+  std::string_view op_;
+  const std::int32_t* values_ = nullptr;
 };
 
 }  // namespace needle

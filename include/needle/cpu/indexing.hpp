@@ -21,25 +21,22 @@ inline void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>&
 
 /// out[..., i, ...] = x[..., index[..., i, ...], ...]; rows whose index is one are moved whole.
 inline void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
-  check_indices(index, x.shape[axis], "gather");
-  const GatherLoop loop(x, index, axis, out);
-  visit(x.dtype, [&]<class T>(T) {
-    if constexpr (!std::is_same_v<T, double>) {
-      cpu::for_each_chunk(loop.rows(), 2 * loop.length, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
-          const GatherLoop::Row at = loop.row(row);
-          cpu::load(out.data<T>() + row * loop.length, x.data<T>() + at.x, loop.x_stride, loop.length);
-        }
-      });
-    }
-  });
+  const GatherLoop loop(x, index, axis, out, "gather");
+  const auto move = [&]<class T>(T* to, const T* from) {
+    cpu::for_each_chunk(loop.rows(), 2 * loop.length, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        cpu::load(to + row * loop.length, from + loop.row(row).x, loop.x_stride, loop.length);
+      }
+    });
+  };
+  if (item_bytes(x.dtype) == 1) move(out.data<std::uint8_t>(), x.data<std::uint8_t>());
+  else move(out.data<std::int32_t>(), x.data<std::int32_t>());  // four bytes are four bytes
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.
 inline void scatter_add(const Array<Cpu>& source, const Array<Cpu>& index, int axis,
                         Array<Cpu>& out) {
-  check_indices(index, out.shape[axis], "scatter_add");
-  const GatherLoop loop(out, index, axis, source);
+  const GatherLoop loop(out, index, axis, source, "scatter_add");
   float* to = out.data<float>();
   const float* from = source.data<float>();
   for (std::int64_t row = 0; row < loop.rows(); ++row) {

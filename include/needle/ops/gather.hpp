@@ -6,8 +6,11 @@
 namespace needle {
 
 namespace detail {
-inline void check_index_dtype(Dtype index, std::string_view op) {
-  if (is_float(index)) fail(op, ": an index of ", index, "; it must be int32 or uint8");
+/// An index as kernels take it, int32; refused if it is no whole number.
+template <Device D>
+Tensor<D> as_index(const Tensor<D>& index, std::string_view op) {
+  if (is_float(index.dtype())) fail(op, ": an index of ", index.dtype(), "; it must be int32 or uint8");
+  return cast(index, Dtype::int32);
 }
 }  // namespace detail
 
@@ -16,10 +19,7 @@ struct ScatterAdd {
   int axis;
   Shape to;
   static constexpr unsigned reads = reads_input(1);
-  static Dtype dtype(Dtype source, Dtype index) {
-    detail::check_index_dtype(index, "scatter_add");
-    return source;
-  }
+  static Dtype dtype(Dtype source, Dtype) { return source; }
   const Shape& shape(const Shape&, const Shape&) const { return to; }
   template <Device D>
   Array<D> compute(const Array<D>& source, const Array<D>& index) const {
@@ -41,10 +41,7 @@ struct ScatterAdd {
 struct Gather {
   int axis;
   static constexpr unsigned reads = reads_input(1);
-  static Dtype dtype(Dtype x, Dtype index) {
-    detail::check_index_dtype(index, "gather");
-    return x;
-  }
+  static Dtype dtype(Dtype x, Dtype) { return x; }
   Shape shape(const Shape& x, const Shape& index) const {
     bool fits = x.ndim() == index.ndim();
     for (int i = 0; fits && i < x.ndim(); ++i) fits = i == axis || index[i] <= x[i];
@@ -68,7 +65,7 @@ struct Gather {
 /// y[i, j] = x[index[i, j], j] for axis 0 of a matrix, and so on; y has the index's shape.
 template <Device D>
 Tensor<D> gather(const Tensor<D>& x, int axis, const Tensor<D>& index) {
-  return apply(Gather{normal_axis(axis, x.ndim(), "gather")}, x, index);
+  return apply(Gather{normal_axis(axis, x.ndim(), "gather")}, x, detail::as_index(index, "gather"));
 }
 
 /// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on.
@@ -79,7 +76,7 @@ Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index, cons
   if (!(index.shape() == source.shape())) {
     fail("scatter_add: index ", index.shape(), " and source ", source.shape(), " differ in shape");
   }
-  return apply(ScatterAdd{at, shape}, to_real(source), index);
+  return apply(ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
 }
 
 /// Like `gather`, with an index that broadcasts against x on the other axes (NumPy's take_along_axis).
@@ -95,19 +92,20 @@ Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
   Shape source = shape;
   source[at] = x.shape()[at];
   shape[at] = index.shape()[at];
-  return gather(broadcast_to(x, source), at, broadcast_to(index, shape));
+  const Tensor<D> ids = detail::as_index(index, "take_along");
+  return gather(broadcast_to(x, source), at, broadcast_to(ids, shape));
 }
 
 /// The rows of x along an axis that a vector of ids names, in its order; one may come twice.
 template <Device D>
 Tensor<D> index_select(const Tensor<D>& x, int axis, const Tensor<D>& ids) {
   const int at = normal_axis(axis, x.ndim(), "index_select");
-  detail::check_index_dtype(ids.dtype(), "index_select");
+  const Tensor<D> index = detail::as_index(ids, "index_select");
   if (ids.ndim() != 1) fail("index_select: ids of shape ", ids.shape(), "; it takes a vector");
   Shape flat, shape = x.shape();
   for (int i = 0; i < x.ndim(); ++i) flat.push_back(i == at ? ids.size() : 1);
   shape[at] = ids.size();
-  return gather(x, at, broadcast_to(reshape(ids, flat), shape));
+  return gather(x, at, broadcast_to(reshape(index, flat), shape));
 }
 
 }  // namespace needle

@@ -34,20 +34,20 @@ struct CrossEntropy {
 template <Device D>
 Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
                         const CrossEntropy<std::type_identity_t<D>>& options = {}) {
+  if (logits.ndim() == 0) fail("cross_entropy: logits () have no axis of classes");
   const int axis = logits.ndim() > 1 ? 1 : 0;
   Shape expected = logits.shape();
-  if (logits.ndim() > 0) expected.erase(axis);
-  if (logits.ndim() == 0 || !(target.shape() == expected)) {
+  expected.erase(axis);
+  if (!(target.shape() == expected)) {
     fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected, ", got ",
          target.shape());
   }
-  detail::check_index_dtype(target.dtype(), "cross_entropy");
   const std::int64_t classes = logits.shape()[axis];
   const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
-  Tensor<D> ids = target, counts;
+  Tensor<D> ids = detail::as_index(target, "cross_entropy"), counts;
   if (options.ignore_index) {
-    counts = target != *options.ignore_index;
-    ids = where(counts, target, 0);
+    counts = ids != *options.ignore_index;
+    ids = where(counts, ids, 0);
   }
   ids = unsqueeze(ids, axis);
   if (plain) {

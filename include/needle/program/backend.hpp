@@ -20,8 +20,8 @@ namespace needle {
 /// - `gemm(a, b, out)`: (..., m, k) by (..., k, n), all three with the same leading dimensions.
 /// - `copy(from, to)`: converts elements between any two views of one shape.
 /// - `arg_extreme(x, axis, largest, out)`: first position of the extreme along an axis, as int32.
-/// - `gather(x, index, axis, out)`: out[..., i, ...] = x[..., index[..., i, ...], ...]; an index out
-///   of range is refused.
+/// - `gather(x, index, axis, out)`: out[..., i, ...] = x[..., index[..., i, ...], ...]; the index is
+///   int32, and one out of range is refused.
 /// - `scatter_add(source, index, axis, out)`: the transposed map, added into `out`.
 /// - `random(distribution, key, out)`: element i from the i-th number after the key's offset.
 template <class D>

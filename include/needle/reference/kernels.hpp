@@ -164,10 +164,9 @@ inline void arg_extreme(const Array<Reference>& x, int axis, bool largest, Array
 /// out[..., i, ...] = x[..., index[..., i, ...], ...].
 inline void gather(const Array<Reference>& x, const Array<Reference>& index, int axis,
                    Array<Reference>& out) {
-  check_indices(index, x.shape[axis], "gather");
   reference::for_each_position(out.shape, [&](const Dims& at) {
     Dims from = at;
-    from[axis] = reference::read<std::int32_t>(index, at);
+    from[axis] = checked_index(reference::read<std::int32_t>(index, at), x.shape[axis], "gather");
     reference::write(out, at, reference::read<double>(x, from));
   });
 }
@@ -175,10 +174,10 @@ inline void gather(const Array<Reference>& x, const Array<Reference>& index, int
 /// out[..., index[..., i, ...], ...] += source[..., i, ...].
 inline void scatter_add(const Array<Reference>& source, const Array<Reference>& index, int axis,
                         Array<Reference>& out) {
-  check_indices(index, out.shape[axis], "scatter_add");
   reference::for_each_position(source.shape, [&](const Dims& at) {
     Dims to = at;
-    to[axis] = reference::read<std::int32_t>(index, at);
+    to[axis] =
+        checked_index(reference::read<std::int32_t>(index, at), out.shape[axis], "scatter_add");
     reference::write(out, to, reference::read<double>(out, to) + reference::read<double>(source, at));
   });
 }
