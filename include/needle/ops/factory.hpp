@@ -37,6 +37,10 @@ Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<
     fail("arange: from ", start, " to ", stop, " in steps of ", step, " never ends");
   }
   const auto n = static_cast<std::int64_t>((std::fmax)(count, 0.0));
+  if (n > 0) {
+    check_holds(dtype, start, "arange");
+    check_holds(dtype, start + static_cast<double>(n - 1) * step, "arange");
+  }
   return visit(dtype, [&]<class T>(T) {
     std::vector<T> values;
     for (std::int64_t i = 0; i < n; ++i) {

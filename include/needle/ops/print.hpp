@@ -6,6 +6,7 @@
 namespace needle {
 
 namespace detail {
+inline std::string number(std::int32_t value) { return str(value); }
 inline std::string number(double value) {
   char text[40];
   const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 5).ptr;
@@ -16,7 +17,7 @@ template <class T>
 void print_part(std::string& out, const std::vector<T>& values, const Shape& shape, int axis,
                 std::size_t at, std::size_t width) {
   if (axis == shape.ndim()) {
-    const std::string one = number(static_cast<double>(values[at]));
+    const std::string one = number(values[at]);
     out.append(width > one.size() ? width - one.size() : 0, ' ');
     out += one;
     return;
@@ -48,7 +49,7 @@ std::string str(const Tensor<D>& x) {
     const std::vector<T> values = x.template values<T>();
     std::size_t width = 0;
     if (values.size() <= 1000) {
-      for (T value : values) width = (std::max)(width, detail::number(static_cast<double>(value)).size());
+      for (T value : values) width = (std::max)(width, detail::number(value).size());
     }
     std::string out;
     detail::print_part(out, values, x.shape(), 0, 0, width);
