@@ -1,0 +1,111 @@
+#include "needle/ops/factory.hpp"
+
+#include "check.hpp"
+#include "needle/ops/slice.hpp"
+
+using namespace needle;
+
+DEVICE_TEST_CASE("Constants of any shape and type take the memory of one element") {
+  CHECK(list(full<D>({2, 2}, 1.5)) == List{1.5, 1.5, 1.5, 1.5});
+  CHECK(list(zeros<D>({3})) == List{0, 0, 0});
+  CHECK(list(ones<D>({})) == List{1});
+  CHECK(list(zeros<D>({2, 0})).empty());
+  CHECK(ones<D>({2}, Dtype::uint8).dtype() == Dtype::uint8);
+  const Tensor<D> x = ints<D>({1, 2});
+  CHECK(list(zeros_like(x)) == List{0, 0});
+  CHECK(ones_like(x).dtype() == Dtype::int32);
+  CHECK(full<D>({1 << 20, 1 << 20}, 3).data().storage->bytes == sizeof(typename D::Real));
+  CHECK((full<D>({1 << 20, 1 << 20}, 3) * 2)[{5, 7}].shape().size() == 1);
+}
+
+DEVICE_TEST_CASE("A constant may be a leaf that is differentiated by") {
+  const Tensor<D> x = ones<D>({2, 3}).requires_grad(true);
+  sum(x * x * 3).backward();
+  CHECK(list(x.grad()) == List(6, 6.0));
+}
+
+DEVICE_TEST_CASE("Sequences stop before their end, whatever the step") {
+  CHECK(list(arange<D>(4)) == List{0, 1, 2, 3});
+  CHECK(list(arange<D>(0)).empty());
+  CHECK(list(arange<D>(-3)).empty());
+  CHECK(list(arange<D>(2, 5)) == List{2, 3, 4});
+  CHECK(list(arange<D>(1, 2, 0.25)) == List{1, 1.25, 1.5, 1.75});
+  CHECK(list(arange<D>(5, 0, -2)) == List{5, 3, 1});
+  CHECK(list(arange<D>(5, 0)).empty());
+  CHECK(arange<D>(3, Dtype::int32).dtype() == Dtype::int32);
+  CHECK(list(arange<D>(250, 255, 1, Dtype::uint8)) == List{250, 251, 252, 253, 254});
+}
+
+DEVICE_TEST_CASE("The unit matrix and one-hot rows") {
+  CHECK(list(eye<D>(2)) == List{1, 0, 0, 1});
+  CHECK(list(eye<D>(0)).empty());
+  const Tensor<D> rows = one_hot(reshape(ints<D>({2, 0, 7, 1}), {2, 2}), 3);
+  CHECK(str(rows.shape()) == "(2, 2, 3)");
+  CHECK(rows.dtype() == real<D>);
+  CHECK(list(rows) == List{0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0});
+}
+
+DEVICE_TEST_CASE("Numbers of any type, given as they are") {
+  CHECK(list(Tensor<D>{1, 2.5}) == List{1, 2.5});
+  CHECK(str(Tensor<D>{{1, 2, 3}, {4, 5, 6}}.shape()) == "(2, 3)");
+  CHECK(list(Tensor<D>(std::vector<float>{0.5f, 2}, {2, 1})) == List{0.5, 2});
+  CHECK(list(Tensor<D>(std::vector<double>{0.25, 2}, {2})) == List{0.25, 2});
+  CHECK(Tensor<D>(std::vector<double>{1}, {}).dtype() == real<D>);
+  CHECK(Tensor<D>(std::vector<std::uint8_t>{1, 2}, {2}).dtype() == Dtype::uint8);
+  CHECK(ints<D>({7}).template item<float>() == 7);
+  CHECK(Tensor<D>{2.75}.template values<std::int32_t>() == std::vector<std::int32_t>{2});
+}
+
+TEMPLATE_TEST_CASE("Borrowed memory is read where it is, never written, and given back", "", Cpu,
+                   Reference) {
+  using D = TestType;
+  using Real = typename D::Real;
+  const std::vector<Real> memory = {1, 2, 3, 4, 5, 6};
+  int returned = 0;
+  {
+    const Tensor<D> x = borrow<D>(memory.data(), {2, 3}, [&] { ++returned; });
+    CHECK(x.data().storage->data == memory.data());
+    CHECK(list(transpose(x) * 2) == List{2, 8, 4, 10, 6, 12});
+    CHECK(list(relu(x - 3)) == List{0, 0, 0, 1, 2, 3});
+    const Tensor<D> row = x[1];
+    CHECK(returned == 0);
+    CHECK(list(row) == List{4, 5, 6});
+  }
+  CHECK(returned == 1);
+  CHECK(memory == std::vector<Real>{1, 2, 3, 4, 5, 6});
+  CHECK(list(borrow<D>(std::vector<std::int32_t>{3, 1}.data(), {2}) == 3) == List{1, 0});
+}
+
+DEVICE_TEST_CASE("What cannot be made is refused") {
+  CHECK(refusal([] { zeros<D>({2, -1}); }) == "constant: shape (2, -1) has a negative size");
+  CHECK(refusal([] {
+          ones<D>({1ll << 31, 1ll << 31});
+        }) ==
+        "constant: shape (2147483648, 2147483648) has more elements than memory has addresses");
+  CHECK(refusal([] {
+          zeros<D>({0, 1ll << 40, 1ll << 40});
+        }) ==
+        "constant: shape (0, 1099511627776, 1099511627776) has more elements than memory has "
+        "addresses");
+  CHECK(refusal([] { arange<D>(0, 1, 0); }) == "arange: from 0 to 1 in steps of 0 never ends");
+  CHECK(refusal([] { arange<D>(0, INFINITY); }) ==
+        "arange: from 0 to inf in steps of 1 never ends");
+  CHECK(refusal([] { arange<D>(250, 260, 1, Dtype::uint8); }) ==
+        "arange: 259 does not fit in uint8; it holds 0 to 255");
+  CHECK(refusal([] { arange<D>(-1, 2, 1, Dtype::uint8); }) ==
+        "arange: -1 does not fit in uint8; it holds 0 to 255");
+  CHECK(refusal([] { one_hot(ones<D>({2}), 3); }) ==
+        "one_hot: ids of " + str(real<D>) + "; they must be int32 or uint8");
+  CHECK(refusal([] {
+          Tensor<D>(std::vector<float>{1, 2, 3}, {2, 2});
+        }) == "tensor: shape (2, 2) takes 4 values, 3 were given");
+  CHECK(refusal([] {
+          Tensor<D>{{1, 2}, {3}};
+        }) == "tensor: rows of 2 and of 1 numbers; they must be of one length");
+  CHECK(refusal([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }) == "shape: more than 8 dimensions");
+  CHECK(refusal([] {
+          ones<D>({2, 2}).item();
+        }) == "item: a tensor of shape (2, 2) has 4 elements; item() takes exactly one");
+  CHECK(refusal([] { ints<D>({1}).requires_grad(true); }) ==
+        "requires_grad: a tensor of int32 has no gradient; cast it to a float type");
+}
