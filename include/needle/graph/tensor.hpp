@@ -38,6 +38,15 @@ T item_of(const Array<D>& array) {
     return static_cast<T>(value);
   });
 }
+
+/// A number of a list. Its conversion makes rows of one number, `{{1}, {2}}`, a matrix.
+template <class Real>
+struct Entry {
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Entry(T number) : value(static_cast<Real>(number)) {}
+  Real value;
+};
 }  // namespace detail
 
 /// x in the memory of device `To`; see `Tensor::to`.
@@ -62,8 +71,7 @@ class Tensor {
     expression_->value = std::move(value);
   }
   /// A vector of numbers: `Tensor x = {1, 2, 3};`
-  Tensor(std::initializer_list<Real> values)
-      : Tensor(upload<D>(values.begin(), Shape{static_cast<std::int64_t>(values.size())})) {}
+  Tensor(std::initializer_list<detail::Entry<typename D::Real>> values) : Tensor(vector(values)) {}
   /// A matrix, row by row; rows of different length are refused.
   Tensor(std::initializer_list<std::initializer_list<Real>> rows) : Tensor(matrix(rows)) {}
   /// These numbers (float, double, std::int32_t or std::uint8_t) in row-major order.
@@ -154,6 +162,11 @@ class Tensor {
   const Ref<Expression<D>>& expression() const { return expression_; }
 
  private:
+  static Array<D> vector(std::initializer_list<detail::Entry<Real>> entries) {
+    std::vector<Real> values;
+    for (const detail::Entry<Real>& entry : entries) values.push_back(entry.value);
+    return upload<D>(values.data(), {static_cast<std::int64_t>(values.size())});
+  }
   static Array<D> matrix(std::initializer_list<std::initializer_list<Real>> rows) {
     std::vector<Real> values;
     const std::size_t columns = rows.size() ? rows.begin()->size() : 0;
@@ -181,5 +194,9 @@ class Tensor {
 
   Ref<Expression<D>> expression_;
 };
+
+// clang 14 does not deduce this by itself.
+template <Device D = DefaultDevice>
+Tensor(std::initializer_list<double>) -> Tensor<D>;
 
 }  // namespace needle

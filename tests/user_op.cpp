@@ -1,0 +1,181 @@
+// Ops that a user writes, outside of the library: with a gradient, a kernel for each device,
+// options, several inputs, any number of inputs.
+
+#include "check.hpp"
+#include "needle/ops/factory.hpp"
+#include "needle/ops/matmul.hpp"
+#include "needle/ops/slice.hpp"
+
+namespace mine {
+
+using needle::Array;
+using needle::Cpu;
+using needle::Device;
+using needle::Reference;
+using needle::Shape;
+using needle::Tensor;
+
+// Kernels: free functions on arrays, one a device.
+inline void cube_kernel(const Array<Cpu>& x, Array<Cpu>& y) {
+  for (std::int64_t i = 0; i < x.size(); ++i) {
+    const float v = x.data<float>()[i];
+    y.data<float>()[i] = v * v * v;
+  }
+}
+inline void cube_kernel(const Array<Reference>& x, Array<Reference>& y) {
+  for (std::int64_t i = 0; i < x.size(); ++i) {
+    const double v = x.data<double>()[i];
+    y.data<double>()[i] = v * v * v;
+  }
+}
+
+template <Device D>
+Tensor<D> cube(const Tensor<D>& x);
+
+/// x^3, elementwise.
+struct Cube {
+  static inline int calls = 0;
+  static constexpr unsigned reads = needle::reads_input(0);
+  static Shape shape(const Shape& x) { return x; }
+  template <Device D>
+  static Array<D> compute(const Array<D>& x) {
+    ++calls;
+    Array<D> compact(x.shape, x.dtype), y(x.shape, x.dtype);
+    copy(x, compact);
+    cube_kernel(compact, y);
+    return y;
+  }
+  static auto gradient(const auto& g, const auto&, const auto& x) {
+    return std::array{g * x * x * 3};
+  }
+};
+
+template <Device D>
+Tensor<D> cube(const Tensor<D>& x) {
+  return apply(Cube{}, x);
+}
+
+/// The outer product of two vectors times a factor: an op with an option, made of others' kernels.
+struct Outer {
+  double factor;
+  static Shape shape(const Shape& a, const Shape& b) {
+    if (a.ndim() != 1 || b.ndim() != 1) {
+      needle::fail("outer: shapes ", a, " and ", b, "; it takes two vectors");
+    }
+    return {a[0], b[0]};
+  }
+  template <Device D>
+  Array<D> compute(const Array<D>& a, const Array<D>& b) const {
+    return (reshape(Tensor<D>(a), {-1, 1}) * Tensor<D>(b) * factor).data();
+  }
+  auto gradient(const auto& g, const auto&, const auto& a, const auto& b) const {
+    return std::array{matmul(g, b) * factor, matmul(a, g) * factor};
+  }
+};
+
+template <Device D>
+Tensor<D> outer(const Tensor<D>& a, const Tensor<D>& b, double factor) {
+  return apply(Outer{factor}, a, b);
+}
+
+/// The sum of any number of vectors of any lengths up to the first one's, each from the left.
+struct LeftSum {
+  static Shape shape(std::span<const Shape> x) { return x[0]; }
+  template <Device D>
+  static Array<D> compute(std::span<const Array<D>> x) {
+    Tensor<D> sum(x[0]);
+    for (const Array<D>& each : x.subspan(1)) {
+      const std::int64_t rest = x[0].shape[0] - each.shape[0];
+      sum = sum + needle::concat({Tensor<D>(each), needle::zeros<D>({rest})});
+    }
+    return sum.data();
+  }
+  template <Device D>
+  static std::vector<Tensor<D>> gradient(const Tensor<D>& g, const Tensor<D>&,
+                                         std::span<const Tensor<D>> x) {
+    std::vector<Tensor<D>> gradients;
+    for (const Tensor<D>& each : x) gradients.push_back(narrow(g, 0, 0, each.size()));
+    return gradients;
+  }
+};
+
+template <Device D>
+Tensor<D> left_sum(const std::vector<Tensor<D>>& x) {
+  return apply_all(LeftSum{}, x);
+}
+
+/// The parity of whole numbers; no gradient, and an element type of its own.
+struct IsOdd {
+  static Shape shape(const Shape& x) { return x; }
+  static needle::Dtype dtype(needle::Dtype x) {
+    if (is_float(x)) needle::fail("is_odd: a tensor of ", x, "; it takes whole numbers");
+    return needle::Dtype::uint8;
+  }
+  template <Device D>
+  static Array<D> compute(const Array<D>& x) {
+    std::vector<std::uint8_t> odd;
+    for (const std::int32_t value : Tensor<D>(x).template values<std::int32_t>()) {
+      odd.push_back(value % 2 != 0);
+    }
+    return needle::upload<D>(odd.data(), x.shape);
+  }
+};
+
+template <Device D>
+Tensor<D> is_odd(const Tensor<D>& x) {
+  return apply(IsOdd{}, x);
+}
+
+}  // namespace mine
+
+using namespace needle;
+
+TEMPLATE_TEST_CASE("A user's op with a kernel of its own is differentiated twice", "", Cpu,
+                   Reference) {
+  check_op<TestType>([](auto x) { return mine::cube(x); }, numbers({3, 4}));
+  check_op<TestType>([](auto x) { return mine::cube(sin(x)) * x; }, numbers({5}));
+  check_op<TestType>([](auto x) { return mine::cube(x); }, numbers({0}));
+}
+
+TEMPLATE_TEST_CASE("A user's op may have options and several inputs", "", Cpu, Reference) {
+  check_op<TestType>([](auto a, auto b) { return mine::outer(a, b, -0.5); }, numbers({3}),
+                     numbers({4}));
+}
+
+TEMPLATE_TEST_CASE("A user's op may have any number of inputs", "", Cpu, Reference) {
+  check_op<TestType>(
+      [](auto a, auto b, auto c) {
+        return mine::left_sum<typename decltype(a)::device>({a, b, c});
+      },
+      numbers({5}), numbers({2}), numbers({3}));
+}
+
+TEMPLATE_TEST_CASE("A user's op has a name and is refused in its own words", "", Cpu, Reference) {
+  using D = TestType;
+  CHECK(mine::cube(Tensor<D>{1}).op() == "cube");
+  CHECK(mine::left_sum<D>({Tensor<D>{1}}).op() == "left_sum");
+  CHECK(refusal([] {
+          mine::outer(Tensor<D>{{1, 2}}, Tensor<D>{1}, 1);
+        }) == "outer: shapes (1, 2) and (1,); it takes two vectors");
+  CHECK(refusal([] { mine::is_odd(Tensor<D>{1}); }) ==
+        "is_odd: a tensor of " + str(real<D>) + "; it takes whole numbers");
+  const Tensor<D> odd = mine::is_odd(ints<D>({1, 2, -3}));
+  CHECK(odd.dtype() == Dtype::uint8);
+  CHECK(list(odd) == List{1, 0, 1});
+}
+
+TEMPLATE_TEST_CASE("A user's op is lazy, runs once and is kept or dropped like ours", "", Cpu,
+                   Reference) {
+  using D = TestType;
+  const Tensor<D> x = Tensor<D>{1, 2}.requires_grad(true);
+  mine::Cube::calls = 0;
+  const Tensor<D> y = mine::cube(x), loss = sum(exp(y * 0.1) * y);
+  CHECK(mine::Cube::calls == 0);
+  loss.item();
+  loss.backward();
+  list(y);
+  CHECK(mine::Cube::calls == 1);
+  const Tensor<D> again = sum(checkpoint([](const auto& in) { return sin(mine::cube(in)); }, x));
+  again.backward();
+  CHECK(mine::Cube::calls == 3);
+}
