@@ -27,7 +27,7 @@ struct PhiloxBlock {
 };
 
 /// What the two words of the key grow by after each round.
-inline constexpr std::uint32_t philox_key_step[] = {0x9E3779B9, 0xBB67AE85};
+inline constexpr std::uint32_t philox_key_step0 = 0x9E3779B9, philox_key_step1 = 0xBB67AE85;
 
 /// One round on a counter of four words with a key of two.
 NEEDLE_FN void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2, std::uint32_t& c3,
@@ -47,7 +47,7 @@ NEEDLE_FN PhiloxBlock philox(std::uint64_t seed, std::uint64_t stream, std::uint
                 k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     philox_round(c0, c1, c2, c3, k0, k1);
-    k0 += philox_key_step[0], k1 += philox_key_step[1];
+    k0 += philox_key_step0, k1 += philox_key_step1;
   }
   return {{c0, c1, c2, c3}};
 }

@@ -28,7 +28,7 @@ NEEDLE_FN void philox_loop(std::uint32_t* words, const RandomKey& key, std::uint
       philox_round(w0, w1, w2, w3, k0, k1);
       c0[j] = w0, c1[j] = w1, c2[j] = w2, c3[j] = w3;
     }
-    k0 += philox_key_step[0], k1 += philox_key_step[1];
+    k0 += philox_key_step0, k1 += philox_key_step1;
   }
   for (int j = 0; j < block; ++j) {
     words[4 * j] = c0[j], words[4 * j + 1] = c1[j], words[4 * j + 2] = c2[j], words[4 * j + 3] = c3[j];
