@@ -140,8 +140,9 @@ inline Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view o
   for (int i = 0; i < other.ndim(); ++i) {
     std::int64_t &n = result[skip + i], m = other[i];
     if (n != m && n != 1 && m != 1) {
-      fail(op, ": shapes ", a, " and ", b, " do not broadcast: ", n, " against ", m,
-           "; sizes must be equal, or one of them 1");
+      const bool in_order = &longer == &a;
+      fail(op, ": shapes ", a, " and ", b, " do not broadcast: ", in_order ? n : m, " against ",
+           in_order ? m : n, "; sizes must be equal, or one of them 1");
     }
     if (n == 1) n = m;
   }
