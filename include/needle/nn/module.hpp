@@ -38,8 +38,8 @@ struct Visitor {
 
 /// A module whose type is erased; see `AnyModule`.
 template <class T, class D>
-concept VisitsItself = requires(T& module, Visitor<D>& visitor, const std::string& name) {
-  module.visit(visitor, name);
+concept VisitsItself = requires(T& whole, Visitor<D>& visitor, const std::string& name) {
+  whole.visit(visitor, name);
 };
 
 namespace detail {
