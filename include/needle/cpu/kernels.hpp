@@ -6,7 +6,6 @@
 #include "needle/cpu/matmul.hpp"
 #include "needle/cpu/random.hpp"
 #include "needle/cpu/reduce.hpp"
-#include "needle/cpu/update.hpp"
 #include "needle/program/backend.hpp"
 
 namespace needle {

@@ -26,10 +26,8 @@ struct AdamRule {
         rate(options.lr / (1 - std::pow(options.beta1, t))),
         scale(1 / std::sqrt(1 - std::pow(options.beta2, t))) {}
 
-  template <class Number, class T>
-  NEEDLE_FN void operator()(Number number, T& p, T g, T& m, T& v) const {
-    using math::sqrt;
-    g = g + number(options.weight_decay) * p;
+  void operator()(const auto& number, auto& p, auto g, auto& m, auto& v) const {
+    if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
     m = number(options.beta1) * m + number(1 - options.beta1) * g;
     v = number(options.beta2) * v + number(1 - options.beta2) * (g * g);
     p = p - number(rate) * m / (number(scale) * sqrt(v) + number(options.eps));

@@ -1,15 +1,13 @@
 // What optimizers share: the cells they update, running values for them, and how a rule is applied.
 //
-// A rule is a struct of numbers whose `operator()` is the formula for one element, written once for
-// any arithmetic: a device with a kernel `update(rule, value, gradient, running...)` calculates
-// with it directly, any other records it as a program and executes that.
+// A rule is a struct of numbers whose `operator()` is the formula for one element. It is recorded
+// as a program, so every device can run it, in one pass over a parameter.
 #pragma once
 
 #include <cmath>
 #include <map>
 
 #include "needle/graph/parameter.hpp"
-#include "needle/program/math.hpp"
 
 namespace needle::optim {
 
@@ -31,36 +29,24 @@ struct Recorded {
   friend Recorded sqrt(Recorded a) { return step<scalar::Sqrt>(a, a); }
 };
 
-/// A rule as a program: inputs value, gradient, running values; outputs running values and value.
-template <class Rule, std::same_as<Recorded>... Running>
-Program recorded(const Rule& rule, Running... running) {
-  Program program;
-  const auto input = [&] { return Recorded{&program, program.add_input()}; };
-  Recorded value = input();
-  const Recorded gradient = input();
-  ((running = input()), ...);
-  rule(
-      [&](double x) {
-        return Recorded{&program, program.add_constant(x)};
-      },
-      value, gradient, running...);
-  (program.add_output(running.number), ...);
-  program.add_output(value.number);
-  program.finish();
-  return program;
-}
-
-/// Applies a rule to every element of a value and its running values, in place.
+/// Applies `rule(number, value, gradient, running...)` to every element of a value and its running
+/// values, in place; `number(x)` is a constant of the program.
 template <class Rule, Device D, std::same_as<Array<D>>... Running>
 void apply_rule(const Rule& rule, Array<D>& value, const Array<D>& gradient, Running&... running) {
-  if constexpr (requires { update(rule, value, gradient, running...); }) {
-    update(rule, value, gradient, running...);
-  } else {
-    const Program program = recorded(rule, (static_cast<void>(running), Recorded{})...);
-    const Array<D> inputs[] = {value, gradient, running...};
-    Array<D> outputs[] = {running..., value};
-    execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+  Program program;
+  Recorded recorded[2 + sizeof...(running)];
+  for (Recorded& each : recorded) each = {&program, program.add_input()};
+  const auto number = [&](double x) { return Recorded{&program, program.add_constant(x)}; };
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    rule(number, recorded[0], recorded[1], recorded[2 + i]...);
+    (program.add_output(recorded[2 + i].number), ...);
   }
+  (std::index_sequence_for<Running...>());
+  program.add_output(recorded[0].number);
+  program.finish();
+  const Array<D> inputs[] = {value, gradient, running...};
+  Array<D> outputs[] = {running..., value};
+  execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
 }
 
 }  // namespace detail
@@ -101,10 +87,9 @@ class Cells {
       const Tensor<D> gradient = entry.cell->grad();
       if (!gradient) continue;
       if (count > 0) begin(entry), ++entry.steps;
-      const Array<D> along = in_order(gradient.data());
       entry.cell->update([&](Array<D>& value) {
         [&]<std::size_t... i>(std::index_sequence<i...>) {
-          detail::apply_rule(rule_at(entry.steps), value, along, entry.running[i]...);
+          detail::apply_rule(rule_at(entry.steps), value, gradient.data(), entry.running[i]...);
         }
         (std::make_index_sequence<count>());
       });
@@ -174,16 +159,13 @@ class Cells {
     copy(array, own);
     return own;
   }
-  static Array<D> in_order(const Array<D>& array) {
-    return array.is_compact() ? array : duplicate(array);
-  }
   void begin(Entry& entry) const {
     while (entry.running.size() < names_.size()) {
       Array<D> zeros(entry.cell->shape(), real<D>);
       Program zero;
       const int c = zero.add_constant(0);
       zero.add_output(zero.add_step(scalar::code<scalar::Identity>, c, c, c));
-      zero.assign_registers();
+      zero.finish();
       execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&zeros, 1));
       entry.running.push_back(std::move(zeros));
     }

@@ -26,13 +26,12 @@ struct SGDRule {
         kept(t == 1 ? 0 : options.momentum),
         taken(t == 1 ? 1 : 1 - options.dampening) {}
 
-  template <class Number, class T>
-  NEEDLE_FN void operator()(Number number, T& p, T g) const {
-    p = p - number(options.lr) * (g + number(options.weight_decay) * p);
+  void operator()(const auto& number, auto& p, auto g) const {
+    if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
+    p = p - number(options.lr) * g;
   }
-  template <class Number, class T>
-  NEEDLE_FN void operator()(Number number, T& p, T g, T& b) const {
-    g = g + number(options.weight_decay) * p;
+  void operator()(const auto& number, auto& p, auto g, auto& b) const {
+    if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
     b = number(kept) * b + number(taken) * g;
     p = p - number(options.lr) * (options.nesterov ? g + number(options.momentum) * b : b);
   }
