@@ -22,3 +22,9 @@
 #include "needle/optim/one_cycle.hpp"
 #include "needle/optim/sgd.hpp"
 #include "needle/reference/kernels.hpp"
+
+#if defined(__CUDACC__)
+#include "needle/cuda/kernels.hpp"
+#else
+#include "needle/cuda/missing.hpp"
+#endif
