@@ -207,8 +207,7 @@ int main(int argc, char** argv) {
                    "Adam's learning rate, one-cycle's largest [constant 0.001, one-cycle 0.01]");
     options.number("shift", training.shift, std::int64_t{0}, std::int64_t{14},
                    "random shift of training digits in pixels [constant 0, one-cycle 1]");
-    options.choice("device", training.device, {"cpu", "cuda", "reference"},
-                   "cpu, cuda or reference");
+    options.choice("device", training.device, {"cpu", "cuda"}, "cpu or cuda");
     options.number("seed", training.seed, std::int64_t{0}, std::int64_t{1} << 53,
                    "of all random numbers");
     options.number("threads", training.threads, std::int64_t{1}, std::int64_t{1024}, "of the CPU");
@@ -223,7 +222,6 @@ int main(int argc, char** argv) {
       options.parse(argc, argv);
     }
     set_num_threads(static_cast<int>(training.threads));
-    if (training.device == "reference") return train<Reference>(training);
     if (training.device == "cuda") return train_if_there<Cuda>(training);
     return train<Cpu>(training);
   });
