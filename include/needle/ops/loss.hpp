@@ -42,13 +42,12 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
     fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected, ", got ",
          target.shape());
   }
-  detail::check_index_dtype(target.dtype(), "cross_entropy");
   const std::int64_t classes = logits.shape()[axis];
   const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
-  Tensor<D> ids = target, counts;
+  Tensor<D> ids = detail::as_index(target, "cross_entropy"), counts;
   if (options.ignore_index) {
-    counts = target != *options.ignore_index;
-    ids = where(counts, target, 0);
+    counts = ids != *options.ignore_index;
+    ids = where(counts, ids, 0);
   }
   ids = unsqueeze(ids, axis);
   if (plain) {
