@@ -178,18 +178,6 @@ int train(const Training& training) {
   return 0;
 }
 
-/// `train` on a device that this program may have been compiled without.
-template <class D>
-int train_if_there(const Training& training) {
-  if constexpr (Backend<D>) {
-    return train<D>(training);
-  } else {
-    throw examples::UsageError(
-        "--device cuda: this program was compiled without CUDA; configure "
-        "with -DNEEDLE_CUDA=ON and build it again");
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -222,7 +210,13 @@ int main(int argc, char** argv) {
       options.parse(argc, argv);
     }
     set_num_threads(static_cast<int>(training.threads));
-    if (training.device == "cuda") return train_if_there<Cuda>(training);
-    return train<Cpu>(training);
+    if (training.device == "cpu") return train<Cpu>(training);
+#if defined(__CUDACC__)
+    return train<Cuda>(training);
+#else
+    throw examples::UsageError(
+        "--device cuda: this program was compiled without CUDA; configure "
+        "with -DNEEDLE_CUDA=ON and build it again");
+#endif
   });
 }
