@@ -1,0 +1,282 @@
+#include <set>
+
+#include "needle/nn/linear.hpp"
+#include "needle/ops/factory.hpp"
+#include "needle/optim/adam.hpp"
+#include "needle/optim/sgd.hpp"
+#include "vectors.hpp"
+
+using namespace needle;
+
+namespace {
+
+/// A parameter whose next gradient is `gradient`.
+template <Device D>
+void feed(const nn::Parameter<D>& parameter, const Tensor<D>& gradient) {
+  parameter.zero_grad();
+  sum(*parameter * gradient).backward();
+}
+
+template <Device D>
+std::vector<Ref<Cell<D>>> cells(const std::vector<nn::Parameter<D>>& parameters) {
+  std::vector<Ref<Cell<D>>> result;
+  for (const auto& parameter : parameters) result.push_back(parameter.cell());
+  return result;
+}
+
+/// Follows the path that PyTorch's optimizer took, from its start and with its gradients.
+template <Device D>
+void follow(const vectors::Case& c, auto make_optimizer) {
+  std::vector<nn::Parameter<D>> parameters;
+  std::vector<Shape> shapes;
+  const auto number = [](std::size_t i) { return "/" + str(i); };
+  while (c.has("param" + number(shapes.size()))) {
+    const std::string name = "param" + number(shapes.size());
+    shapes.push_back(vectors::shape_of(c["tensors"][name]["shape"]));
+    parameters.emplace_back(Tensor<D>(c.values(name), shapes.back()));
+  }
+  REQUIRE(shapes.size() == 3);
+  auto optimizer = make_optimizer(cells(parameters));
+  for (int t = 0; t < 10; ++t) {
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      const List gradients = c.values("grads" + number(i));
+      const auto at = gradients.begin() + t * shapes[i].size();
+      feed(parameters[i], Tensor<D>(List(at, at + shapes[i].size()), shapes[i]));
+    }
+    optimizer.step();
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      const List path = c.values("traj" + number(i));
+      const auto at = path.begin() + t * shapes[i].size();
+      check::compare(c.name() + " parameter " + str(i) + " after step " + str(t + 1),
+                     list(*parameters[i]), List(at, at + shapes[i].size()),
+                     std::is_same_v<typename D::Real, double> ? 1e-12 : 1e-5);
+    }
+  }
+}
+
+/// One parameter of these numbers.
+nn::Parameter<> parameter(const List& values) {
+  return nn::Parameter<>(Tensor<>(values, {static_cast<std::int64_t>(values.size())}));
+}
+
+}  // namespace
+
+DEVICE_TEST_CASE("Optimizers take the path that PyTorch's take") {
+  using namespace vectors;
+  if (!present()) SKIP("no vectors in " << path_of(""));
+  const io::SafetensorsFile file = io::read_safetensors(path_of("optim.safetensors"));
+  const std::set<std::string> later = {"adamw", "adagrad", "rmsprop"};
+  int followed = 0;
+  for (const Json& entry : manifest()["cases"].array()) {
+    const Json* kind = entry.find("kind");
+    if (!kind || kind->string() != "optimizer") continue;
+    const Case c(entry, file);
+    const auto option = [&](const char* name) { return c.attr(name).number(); };
+    if (c.op() == "sgd") {
+      follow<D>(c, [&](const auto& parameters) {
+        return optim::SGD<D>(parameters, {.lr = option("lr"),
+                                          .momentum = option("momentum"),
+                                          .dampening = option("dampening"),
+                                          .weight_decay = option("weight_decay"),
+                                          .nesterov = c.attr("nesterov").boolean()});
+      });
+    } else if (c.op() == "adam") {
+      follow<D>(c, [&](const auto& parameters) {
+        return optim::Adam<D>(parameters, {.lr = option("lr"),
+                                           .beta1 = c.attr("betas")[0].number(),
+                                           .beta2 = c.attr("betas")[1].number(),
+                                           .eps = option("eps"),
+                                           .weight_decay = option("weight_decay")});
+      });
+    } else {
+      INFO(c.op() << " is among the optimizers to come");
+      CHECK(later.count(c.op()) == 1);
+      continue;
+    }
+    ++followed;
+  }
+  CHECK(followed == 5);
+}
+
+DEVICE_TEST_CASE("SGD with all its options follows its formula") {
+  for (const bool nesterov : {false, true}) {
+    const nn::Parameter<D> p(Tensor<D>{1, -2});
+    optim::SGD<D> sgd({p.cell()}, {.lr = 0.5,
+                                   .momentum = 0.75,
+                                   .dampening = nesterov ? 0 : 0.25,
+                                   .weight_decay = 0.125,
+                                   .nesterov = nesterov});
+    List value{1, -2}, running(2);
+    for (int t = 0; t < 4; ++t) {
+      const List gradient{0.5 + t, -1};
+      feed(p, Tensor<D>(gradient, {2}));
+      sgd.step();
+      for (std::size_t i = 0; i < 2; ++i) {
+        const double g = gradient[i] + 0.125 * value[i];
+        running[i] = t == 0 ? g : 0.75 * running[i] + (nesterov ? 1 : 0.75) * g;
+        value[i] -= 0.5 * (nesterov ? g + 0.75 * running[i] : running[i]);
+      }
+      check::compare("step", list(*p), value, 1e-6);
+    }
+  }
+}
+
+DEVICE_TEST_CASE("Adam's weight decay is added to the gradient") {
+  const nn::Parameter<D> p(Tensor<D>{4}), q(Tensor<D>{4});
+  optim::Adam<D> decayed({p.cell()}, {.lr = 0.1, .weight_decay = 0.5}),
+      plain({q.cell()}, {.lr = 0.1});
+  for (int t = 0; t < 3; ++t) {
+    feed(q, Tensor<D>{0.25 + 0.5 * q->item()});
+    feed(p, Tensor<D>{0.25});
+    decayed.step();
+    plain.step();
+    CHECK(p->item() == Approx(q->item()).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("A parameter without a gradient stays, and is not counted as updated") {
+  const nn::Parameter<> p = parameter({1}), late = parameter({1}), alone = parameter({1});
+  optim::Adam both({p.cell(), late.cell()}, {.lr = 0.1});
+  for (int t = 0; t < 5; ++t) {
+    feed(p, Tensor<>{1});
+    both.step();
+  }
+  CHECK(late->item() == 1);
+  // Its first step is a first step: as large as for an optimizer of its own.
+  feed(late, Tensor<>{0.5});
+  both.step();
+  optim::Adam own({alone.cell()}, {.lr = 0.1});
+  feed(alone, Tensor<>{0.5});
+  own.step();
+  CHECK(late->item() == alone->item());
+  CHECK(late->item() == Approx(0.9));
+}
+
+TEST_CASE("A parameter that comes twice steps once") {
+  const nn::Parameter<> p = parameter({1});
+  optim::SGD sgd({p.cell(), p.cell()}, {.lr = 0.5});
+  feed(p, Tensor<>{1});
+  sgd.step();
+  CHECK(p->item() == 0.5);
+}
+
+TEST_CASE("Options may change between steps, momentum from none and back too") {
+  const nn::Parameter<> p = parameter({0});
+  optim::SGD sgd({p.cell()}, {.lr = 1});
+  const auto step = [&] {
+    const float before = p->item();
+    feed(p, Tensor<>{1});
+    sgd.step();
+    return before - p->item();
+  };
+  CHECK(step() == 1);
+  sgd.options.lr = 0.5;
+  CHECK(step() == 0.5);
+  sgd.options.momentum = 0.5;
+  CHECK(step() == 0.5);   // its first: the gradient alone
+  CHECK(step() == 0.75);  // 0.5 of it is kept
+  sgd.options.momentum = 0;
+  CHECK(step() == 0.5);
+}
+
+TEST_CASE("Sizes that fill no vector, and views as gradients, are updated to the last element") {
+  for (const std::int64_t n : {1, 7, 15, 16, 17, 511, 513, 20000}) {
+    const nn::Parameter<> p(zeros({n})), q(zeros({n, 3}));
+    optim::SGD sgd({p.cell(), q.cell()}, {.lr = 1, .momentum = 0.5});
+    for (int t = 0; t < 2; ++t) {
+      sgd.zero_grad();
+      const Tensor<> rows = arange(n);
+      (sum(*p * rows) + sum(transpose(*q) * rows)).backward();
+      sgd.step();
+    }
+    float worst = 0;
+    const std::vector<float> values = p->values(), matrix = q->values();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      worst = (std::max)(worst, std::fabs(values[i] + 2.5f * static_cast<float>(i)));
+      worst = (std::max)(worst, std::fabs(matrix[3 * i + 2] + 2.5f * static_cast<float>(i)));
+    }
+    CHECK(worst == 0);
+  }
+}
+
+TEST_CASE("A saved optimizer goes on as the one that was never stopped") {
+  const nn::Parameter<> p = parameter({1, 2, 3}), q = parameter({1, 2, 3}), idle = parameter({0});
+  const auto resumed = [&](auto first, auto second) {
+    p.assign(Tensor<>{1, 2, 3});
+    for (int t = 0; t < 3; ++t) feed(p, Tensor<>{0.5, -1, 2}), first.step();
+    q.assign(*p);
+    second.load_state(first.state_dict());
+    for (int t = 0; t < 3; ++t) {
+      feed(p, Tensor<>{1, 1, -1}), first.step();
+      feed(q, Tensor<>{1, 1, -1}), second.step();
+    }
+    CHECK(p->values() == q->values());
+    CHECK(p->values() != std::vector<float>{1, 2, 3});
+  };
+  resumed(optim::Adam({p.cell(), idle.cell()}, {.lr = 0.1}),
+          optim::Adam({q.cell(), idle.cell()}, {.lr = 0.1}));
+  resumed(optim::SGD({p.cell(), idle.cell()}, {.lr = 0.1, .momentum = 0.9}),
+          optim::SGD({q.cell(), idle.cell()}, {.lr = 0.1, .momentum = 0.9}));
+  resumed(optim::SGD({p.cell()}, {.lr = 0.1}), optim::SGD({q.cell()}, {.lr = 0.1}));
+}
+
+TEST_CASE("A saved state does not change when training goes on") {
+  const nn::Parameter<> p = parameter({1});
+  optim::Adam adam({p.cell()});
+  feed(p, Tensor<>{1});
+  adam.step();
+  const auto state = adam.state_dict();
+  const float before = state.at("0.exp_avg").item();
+  adam.step();
+  CHECK(state.at("0.exp_avg").item() == before);
+  optim::Adam other({p.cell()});
+  other.load_state(state);
+  other.step();
+  CHECK(state.at("0.exp_avg").item() == before);
+  CHECK(state.at("0.step").item<std::int32_t>() == 1);
+}
+
+TEST_CASE("A state that does not fit is refused in one message, and nothing changes") {
+  const nn::Parameter<> p = parameter({1, 2}), q = parameter({3});
+  optim::Adam adam({p.cell(), q.cell()});
+  feed(p, Tensor<>{1, 1});
+  adam.step();
+  const auto good = adam.state_dict();
+  CHECK(good.size() == 4);  // two steps, and the running values of p
+  auto bad = good;
+  bad.erase("1.step");
+  bad["0.exp_avg"] = zeros({3});
+  CHECK(refusal([&] { adam.load_state(bad); }) ==
+        "adam: the state does not fit:\n"
+        "  0.exp_avg is (3,) of float32, expected (2,) of float32\n"
+        "  missing: 1.step ()");
+  bad = good;
+  bad["0.momentum_buffer"] = zeros({2});
+  CHECK(refusal([&] { adam.load_state(bad); }) ==
+        "adam: the state does not fit:\n  unexpected: 0.momentum_buffer (2,)");
+  const auto after = adam.state_dict();
+  REQUIRE(after.size() == good.size());
+  for (const auto& [name, value] : good) CHECK(list(after.at(name)) == list(value));
+}
+
+TEST_CASE("Options out of range are refused, at once and when they are changed") {
+  const nn::Parameter<> p = parameter({1});
+  const std::vector<Ref<Cell<Cpu>>> one{p.cell()};
+  CHECK(refusal([&] { optim::Adam(one, {.lr = 0.1, .beta1 = 1}); }) ==
+        "adam: a beta1 of 1; it must lie in [0, 1)");
+  CHECK(refusal([&] { optim::Adam(one, {.lr = -1}); }) ==
+        "adam: a lr of -1; it must lie in [0, inf)");
+  CHECK(refusal([&] { optim::SGD(one, {.weight_decay = NAN}); }) ==
+        "sgd: a weight_decay of nan; it must lie in [0, inf)");
+  CHECK(refusal([&] { optim::SGD(one, {.nesterov = true}); }) ==
+        "sgd: nesterov takes a momentum above 0 and no dampening; got momentum 0, dampening 0");
+  CHECK(refusal([&] { optim::SGD<Cpu>(std::vector<Ref<Cell<Cpu>>>{}); }) ==
+        "sgd: there are no parameters to train");
+  CHECK(refusal([&] { optim::Adam<Cpu>({nn::Parameter<>().cell()}); }) ==
+        "adam: one of the parameters has no value");
+  optim::Adam adam(one);
+  adam.options.beta2 = 2;
+  feed(p, Tensor<>{1});
+  CHECK(refusal([&] { adam.step(); }) == "adam: a beta2 of 2; it must lie in [0, 1)");
+  CHECK(p->item() == 1);
+}
