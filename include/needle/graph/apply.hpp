@@ -164,14 +164,16 @@ class Node final : public Expression<D> {
 
   void gradient(const Tensor<D>& g, const Tensor<D>& y, std::span<const Tensor<D>> x,
                 std::span<Tensor<D>> results) const override {
-    spread(x, [&](const auto&... each) {
-      if constexpr (requires { op_.gradient(g, y, each...); }) {
-        auto gradients = op_.gradient(g, y, each...);
+    // The op is an argument: of a member, nvcc asks already here, where it is no template any more.
+    const auto differentiate = [&](const auto& op, const auto&... each) {
+      if constexpr (requires { op.gradient(g, y, each...); }) {
+        auto gradients = op.gradient(g, y, each...);
         std::move(gradients.begin(), gradients.end(), results.begin());
       } else {
         fail("backward: ", op_name<O>(), " has no gradient");
       }
-    });
+    };
+    spread(x, [&](const auto&... each) { differentiate(op_, each...); });
   }
 
  private:
