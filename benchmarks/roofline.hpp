@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "needle/cpu/gemm_kernel.hpp"
@@ -16,13 +17,24 @@ inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Seconds that the calling thread had a processor: what other programs take does not count.
+inline double thread_now() {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+#else
+  return now();
+#endif
+}
+
 /// The time of one call of `f` in seconds, from a run of calls that lasts at least `least` seconds.
 template <class F>
-double seconds_per_call(const F& f, double least = 2e-3) {
+double seconds_per_call(const F& f, double least = 2e-3, double (*clock)() = now) {
   for (int64_t calls = 1;; calls *= 2) {
-    const double start = now();
+    const double start = clock();
     for (int64_t i = 0; i < calls; ++i) f();
-    const double taken = now() - start;
+    const double taken = clock() - start;
     if (taken >= least) return taken / static_cast<double>(calls);
   }
 }
@@ -60,14 +72,14 @@ inline double fma_peak([[maybe_unused]] needle::cpu::Isa isa = needle::cpu::isa(
 #if NEEDLE_X86
     if (isa == needle::cpu::Isa::avx512) {
       lanes = 16;
-      seconds = seconds_per_call([&] { result = peak_avx512(chains, steps); });
+      seconds = seconds_per_call([&] { result = peak_avx512(chains, steps); }, 2e-3, thread_now);
     } else if (isa == needle::cpu::Isa::avx2) {
       lanes = 8;
-      seconds = seconds_per_call([&] { result = peak_avx2(chains, steps); });
+      seconds = seconds_per_call([&] { result = peak_avx2(chains, steps); }, 2e-3, thread_now);
     } else
 #endif
     {
-      seconds = seconds_per_call([&] { result = peak_baseline(chains, steps); });
+      seconds = seconds_per_call([&] { result = peak_baseline(chains, steps); }, 2e-3, thread_now);
     }
     __asm__ volatile("" : : "m"(result));
     best = (std::min)(best, seconds);
@@ -80,10 +92,13 @@ inline double copy_bandwidth() {
   std::vector<char> from(64 << 20, 1), to(64 << 20, 2);
   double best = 1e30;
   for (int trial = 0; trial < 5; ++trial) {
-    best = (std::min)(best, seconds_per_call([&] {
-                        std::memcpy(to.data(), from.data(), from.size());
-                        __asm__ volatile("" : : "r"(to.data()) : "memory");
-                      }));
+    const double seconds = seconds_per_call(
+        [&] {
+          std::memcpy(to.data(), from.data(), from.size());
+          __asm__ volatile("" : : "r"(to.data()) : "memory");
+        },
+        2e-3, thread_now);
+    best = (std::min)(best, seconds);
   }
   return 2.0 * static_cast<double>(from.size()) / best * 1e-9;
 }
