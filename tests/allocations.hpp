@@ -17,6 +17,11 @@ void* operator new(std::size_t bytes) {
   allocations::live.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  void* block = std::malloc(bytes ? bytes : 1);
+  if (block) allocations::live.fetch_add(1, std::memory_order_relaxed);
+  return block;
+}
 void operator delete(void* block) noexcept {
   if (block) allocations::live.fetch_sub(1, std::memory_order_relaxed);
   std::free(block);
