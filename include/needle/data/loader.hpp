@@ -9,6 +9,7 @@
 #include "needle/data/dataset.hpp"
 #include "needle/data/transform.hpp"
 #include "needle/graph/parameter.hpp"
+#include "needle/ops/transfer.hpp"
 
 namespace needle::data {
 

@@ -5,6 +5,7 @@
 
 #include "needle/io/tensors.hpp"
 #include "needle/nn/module.hpp"
+#include "needle/ops/transfer.hpp"
 
 namespace needle::io {
 
