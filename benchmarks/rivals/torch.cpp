@@ -55,6 +55,41 @@ std::unique_ptr<Trainer> torch_tiny_mlp(const float* rows, const std::int64_t* l
   return std::make_unique<TorchTrainer>(model, 0, rows, labels, 8, 16);
 }
 
+std::function<void()> torch_expression(const std::string& name, const float* x_values,
+                                       const float* y_values, const float* z_values,
+                                       std::int64_t rows, std::int64_t columns) {
+  const auto copied = [&](const float* values) {
+    return torch::from_blob(const_cast<float*>(values), {rows, columns}).clone();
+  };
+  const torch::Tensor x = copied(x_values), y = copied(y_values), z = copied(z_values);
+  const auto task = [](auto f) -> std::function<void()> {
+    return [f] {
+      torch::NoGradGuard guard;
+      const torch::Tensor result = f();
+    };
+  };
+  if (name == "relu(a x + b)") return task([=] { return torch::relu(2.0 * x + 0.5); });
+  if (name == "8 cheap ops") {
+    return task([=] { return torch::maximum((((x + y) * 0.5 - z) * x + 1) * y, z) - 0.25; });
+  }
+  if (name == "x < y") return task([=] { return x < y; });
+  if (name == "where(x < y, x, z)") return task([=] { return torch::where(x < y, x, z); });
+  if (name == "sigmoid(x) tanh(y) + z") {
+    return task([=] { return torch::sigmoid(x) * torch::tanh(y) + z; });
+  }
+  if (name == "exp(-x x)") return task([=] { return torch::exp(-x * x); });
+  if (name == "softmax(x)") return task([=] { return torch::softmax(x, -1); });
+  if (name == "sum(exp(x - 1))") return task([=] { return torch::exp(x - 1.0).sum(); });
+  if (name == "sum(x)") return task([=] { return x.sum(); });
+  if (name == "sum(x, rows)") return task([=] { return x.sum(1); });
+  if (name == "sum(x, columns)") return task([=] { return x.sum(0); });
+  if (name == "max(x)") return task([=] { return x.max(); });
+  if (name == "argmax(x)") return task([=] { return x.argmax(); });
+  if (name == "argmax(x, rows)") return task([=] { return x.argmax(1); });
+  if (name == "argmax(x, columns)") return task([=] { return x.argmax(0); });
+  return {};
+}
+
 void torch_set_num_threads(int threads) { torch::set_num_threads(threads); }
 
 }  // namespace rival

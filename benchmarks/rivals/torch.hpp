@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace rival {
 
@@ -24,6 +26,11 @@ std::unique_ptr<Trainer> torch_mlp_resnet(const float* pictures, const std::int6
 /// A model so small that only overhead is left: 16-32-32-4 with ReLU, Adam with lr 1e-3, 8 rows of
 /// 16 (copied).
 std::unique_ptr<Trainer> torch_tiny_mlp(const float* rows, const std::int64_t* labels);
+
+/// An expression over matrices x, y, z (copied), by the name that a benchmark has for it: one call
+/// calculates and drops the result. Empty where the name is not known here.
+std::function<void()> torch_expression(const std::string& name, const float* x, const float* y,
+                                       const float* z, std::int64_t rows, std::int64_t columns);
 
 void torch_set_num_threads(int threads);
 
