@@ -45,7 +45,7 @@ inline void gemm_pack(const GemmOperand& from, int64_t lanes, int64_t depth, int
     }
   } else if (from.depth == 1 && lanes >= 4) {
     for (int64_t next = 0; next < lanes; next += 4) {
-      const int64_t i = std::min(next, lanes - 4);
+      const int64_t i = (std::min)(next, lanes - 4);
       const float* in = data + i * from.lane;
       float* out = to + i;
       int64_t p = 0;
