@@ -78,7 +78,7 @@ template <class O, class... Shapes>
 Shape result_shape(const O& op, const Shape& first, const Shapes&... rest) {
   if constexpr (ScalarOp<O>) {
     Shape shape = first;
-    ((shape == rest || (shape = broadcast_for(shape, rest, op_name<O>), true)), ...);
+    (static_cast<void>(shape == rest || (shape = broadcast_for(shape, rest, op_name<O>), true)), ...);
     return shape;
   } else if constexpr (ReductionOp<O>) {
     return reduced_shape(first, op.mask, op.keepdims);
