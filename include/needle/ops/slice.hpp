@@ -5,12 +5,12 @@
 
 namespace needle {
 
+namespace detail {
 /// Along each axis: positions start, start + step, ..., count of them.
 struct Run {
   std::int64_t start, count, step;
 };
 
-namespace detail {
 inline Layout sliced(Layout x, const std::vector<Run>& runs) {
   for (int i = 0; i < static_cast<int>(runs.size()); ++i) {
     x = needle::sliced(x, i, runs[i].start, runs[i].count, runs[i].step);
@@ -20,8 +20,8 @@ inline Layout sliced(Layout x, const std::vector<Run>& runs) {
 }  // namespace detail
 
 struct Slice : detail::KeepsDtype {
-  std::vector<Run> runs;
-  explicit Slice(std::vector<Run> runs) : runs(std::move(runs)) {}
+  std::vector<detail::Run> runs;
+  explicit Slice(std::vector<detail::Run> runs) : runs(std::move(runs)) {}
   static constexpr unsigned reads = reads_nothing;
   Shape shape(const Shape& x) const { return detail::sliced({x, row_major(x), 0}, runs).shape; }
   template <Device D>
@@ -32,8 +32,8 @@ struct Slice : detail::KeepsDtype {
 
   /// The first input with these positions taken from the second.
   struct Put : detail::KeepsDtype {
-    std::vector<Run> runs;
-    explicit Put(std::vector<Run> runs) : runs(std::move(runs)) {}
+    std::vector<detail::Run> runs;
+    explicit Put(std::vector<detail::Run> runs) : runs(std::move(runs)) {}
     static constexpr unsigned reads = reads_nothing;
     static Shape shape(const Shape& x, const Shape&) { return x; }
     template <Device D>
@@ -99,7 +99,7 @@ struct Concat {
 
 namespace detail {
 /// Python's slice.indices: the run of positions that a range means on an axis of n.
-inline Run run_of(const range& r, std::int64_t n) {
+inline detail::Run run_of(const range& r, std::int64_t n) {
   if (r.step == 0) fail("slice: a step of 0; it must be positive or negative");
   const std::int64_t low = r.step > 0 ? 0 : -1, high = r.step > 0 ? n : n - 1;
   const auto place = [&](std::optional<std::int64_t> at, std::int64_t otherwise) {
@@ -114,7 +114,7 @@ inline Run run_of(const range& r, std::int64_t n) {
 }
 
 /// An index as a run for each axis, and the shape once dropped axes are gone and new ones there.
-inline std::vector<Run> runs_of(std::span<const Index> indices, const Shape& x, Shape& result) {
+inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Shape& x, Shape& result) {
   int named = 0, fills = 0;
   for (const Index& index : indices) {
     named += index.kind == Index::position || index.kind == Index::run;
@@ -124,7 +124,7 @@ inline std::vector<Run> runs_of(std::span<const Index> indices, const Shape& x, 
   if (named > x.ndim()) {
     fail("slice: ", named, " indices for shape ", x, " of ", x.ndim(), " dimensions");
   }
-  std::vector<Run> runs;
+  std::vector<detail::Run> runs;
   const auto whole = [&] {
     const std::int64_t n = x[static_cast<int>(runs.size())];
     runs.push_back({0, n, 1});
@@ -156,7 +156,7 @@ inline std::vector<Run> runs_of(std::span<const Index> indices, const Shape& x, 
 template <Device D>
 Tensor<D> slice(const Tensor<D>& x, std::span<const Index> indices) {
   Shape result;
-  std::vector<Run> runs = detail::runs_of(indices, x.shape(), result);
+  std::vector<detail::Run> runs = detail::runs_of(indices, x.shape(), result);
   return reshape(apply(Slice(std::move(runs)), x), result);
 }
 
@@ -167,9 +167,9 @@ Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, const Te
     fail("put: values of ", values.dtype(), " into a tensor of ", x.dtype(), "; cast them first");
   }
   Shape shown, whole;
-  std::vector<Run> runs =
+  std::vector<detail::Run> runs =
       detail::runs_of(std::span(indices.begin(), indices.size()), x.shape(), shown);
-  for (const Run& run : runs) whole.push_back(run.count);
+  for (const detail::Run& run : runs) whole.push_back(run.count);
   const Tensor<D> part = reshape(broadcast_to(values, shown), whole);
   return apply(Slice::Put(std::move(runs)), x, part);
 }
@@ -186,7 +186,7 @@ Tensor<D> narrow(const Tensor<D>& x, int axis, std::int64_t start, std::int64_t 
     fail("narrow: ", length, " positions from ", start, " on axis ", axis, " of shape ", x.shape(),
          "; it has ", x.shape()[at]);
   }
-  std::vector<Run> runs;
+  std::vector<detail::Run> runs;
   for (std::int64_t n : x.shape()) runs.push_back({0, n, 1});
   runs[static_cast<std::size_t>(at)] = {start, length, 1};
   return apply(Slice(std::move(runs)), x);
@@ -196,10 +196,10 @@ Tensor<D> narrow(const Tensor<D>& x, int axis, std::int64_t start, std::int64_t 
 template <Device D>
 Tensor<D> flip(const Tensor<D>& x, const Axes& axes = {}) {
   const unsigned mask = axis_mask(axes, x.ndim(), "flip");
-  std::vector<Run> runs;
+  std::vector<detail::Run> runs;
   for (int i = 0; i < x.ndim(); ++i) {
     const std::int64_t n = x.shape()[i];
-    runs.push_back(mask >> i & 1 ? Run{n - 1, n, -1} : Run{0, n, 1});
+    runs.push_back(mask >> i & 1 ? detail::Run{n - 1, n, -1} : detail::Run{0, n, 1});
   }
   return apply(Slice(std::move(runs)), x);
 }
