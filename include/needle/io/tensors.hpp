@@ -60,7 +60,7 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
     fail(file, ": tensor '", entry.name, "' has ", entry.shape.size(), " dimensions, the most is ",
          max_dims);
   }
-  const Shape shape(entry.shape);
+  const Shape shape = checked(Shape(entry.shape), text(file, ": tensor '", entry.name, "'"));
   const auto same = [](auto value) { return value; };
   const auto narrow = [&](std::int64_t value) {
     if (value < INT32_MIN || value > INT32_MAX) {
