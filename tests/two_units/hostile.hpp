@@ -64,5 +64,3 @@
 #define PI 3.14159
 #define EPS 1e-5
 #define E 2.71828
-#define M 100
-#define N 1000

@@ -11,7 +11,7 @@ struct Matmul {
     return a;
   }
   /// Refuses shapes, of at least one dimension each, whose columns and rows do not meet.
-  static void check(const Shape& a, const Shape& b) {
+  static void check_product(const Shape& a, const Shape& b) {
     const std::int64_t columns = a.back(), rows = b[b.ndim() == 1 ? 0 : b.ndim() - 2];
     if (columns != rows) {
       fail("matmul: shapes ", a, " and ", b, ": ", columns, " columns against ", rows,
@@ -20,7 +20,7 @@ struct Matmul {
   }
   static Shape shape(const Shape& a, const Shape& b) {
     const int n = a.ndim(), m = b.ndim();
-    check(a, b);
+    check_product(a, b);
     Shape left = a, right = b;
     left.erase(n - 1), left.erase(n - 2), right.erase(m - 1), right.erase(m - 2);
     Shape result = broadcast_shapes(left, right, "matmul");
@@ -51,7 +51,7 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {
     fail("matmul: shapes ", a.shape(), " and ", b.shape(), "; a scalar has no rows, use *");
   }
-  Matmul::check(a.shape(), b.shape());
+  Matmul::check_product(a.shape(), b.shape());
   if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.ndim() == 1 ? -1 : -2);
   if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.ndim() > 2 && b.ndim() == 2 && a.size() > 0) {  // one product of many rows

@@ -40,12 +40,12 @@ class Adam {
  public:
   explicit Adam(const std::vector<Ref<Cell<D>>>& parameters, const AdamOptions& options = {})
       : options(options), cells_("adam", {"exp_avg", "exp_avg_sq"}, parameters) {
-    check();
+    check_options();
   }
 
   /// Updates every parameter that has a gradient.
   void step() {
-    check();
+    check_options();
     cells_.template step<2>([&](std::int64_t t) { return AdamRule(options, t); });
   }
   /// Forgets the gradients.
@@ -60,7 +60,7 @@ class Adam {
   AdamOptions options;
 
  private:
-  void check() const {
+  void check_options() const {
     constexpr double infinity = __builtin_huge_val();
     check_option("adam", "lr", options.lr, 0, infinity);
     check_option("adam", "beta1", options.beta1, 0, 1);

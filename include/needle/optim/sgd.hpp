@@ -43,12 +43,12 @@ class SGD {
  public:
   explicit SGD(const std::vector<Ref<Cell<D>>>& parameters, const SGDOptions& options = {})
       : options(options), cells_("sgd", {"momentum_buffer"}, parameters) {
-    check();
+    check_options();
   }
 
   /// Updates every parameter that has a gradient.
   void step() {
-    check();
+    check_options();
     const auto rule_at = [&](std::int64_t t) { return SGDRule(options, t); };
     if (options.momentum != 0) {
       cells_.template step<1>(rule_at);
@@ -68,7 +68,7 @@ class SGD {
   SGDOptions options;
 
  private:
-  void check() const {
+  void check_options() const {
     constexpr double infinity = __builtin_huge_val();
     check_option("sgd", "lr", options.lr, 0, infinity);
     check_option("sgd", "momentum", options.momentum, 0, infinity);
