@@ -267,7 +267,7 @@ TEST_CASE("a reduction keeps NaN and refuses integers that do not fit") {
   CHECK(std::isnan(sum(Tensor<Cuda>(x, {50, 100})).item()));
   const Tensor<Cuda> big(std::vector<std::int32_t>(3, 2000000000), {3});
   CHECK(refusal([&] { sum(big).item(); }) ==
-        "reduction: the result 6000000000 does not fit in int32; cast to a float type first");
+        "sum: the result 6000000000 does not fit in int32; cast to a float type first");
   CHECK(max(big).item<std::int32_t>() == 2000000000);
 }
 

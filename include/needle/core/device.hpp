@@ -37,6 +37,10 @@ concept Device = Element<typename D::Real> && requires(void* to, const void* fro
   { D::synchronize() } -> std::same_as<void>;
 };
 
+/// Whether the host reaches a device's memory through plain pointers.
+template <class D>
+inline constexpr bool host_memory = !std::same_as<D, Cuda>;
+
 /// The dtype of a device's arithmetic.
 template <Device D>
 inline constexpr Dtype real = dtype_of<typename D::Real>;

@@ -50,11 +50,14 @@ __device__ __forceinline__ void load_piece(const Product::Matrix& from, std::int
 }
 
 template <int tile, int depth>
-__global__ void __launch_bounds__(threads) gemm_kernel(const __grid_constant__ Product work) {
+__global__ void __launch_bounds__(threads, 2) gemm_kernel(const __grid_constant__ Product work) {
   constexpr int each = tile / 16, pitch = tile + 4;  // fewer bank conflicts, rows aligned
   alignas(16) __shared__ float a[depth][pitch];      // a's piece, transposed
   alignas(16) __shared__ float b[depth][pitch];
-  const int t = static_cast<int>(threadIdx.x), x = t % 16 * each, y = t / 16 * each;
+  const int t = static_cast<int>(threadIdx.x), y = t / 16 * each;
+  // Columns of a thread: runs of four, so that 16 threads read and write neighbouring ones.
+  constexpr int run = each < 4 ? each : 4;
+  const auto x = [&](int j) { return (j / run * 16 + t % 16) * run + j % run; };
   const std::int64_t across = (work.n + tile - 1) / tile;
   const std::int64_t row = blockIdx.x / across * tile, column = blockIdx.x % across * tile;
   for (std::int64_t batch = blockIdx.z; batch < work.batches; batch += gridDim.z) {
@@ -70,7 +73,7 @@ __global__ void __launch_bounds__(threads) gemm_kernel(const __grid_constant__ P
       __syncthreads();
       NEEDLE_UNROLL for (int p = 0; p < depth; ++p) {
         float left[each], right[each];
-        NEEDLE_UNROLL for (int i = 0; i < each; ++i) left[i] = a[p][y + i], right[i] = b[p][x + i];
+        NEEDLE_UNROLL for (int i = 0; i < each; ++i) left[i] = a[p][y + i], right[i] = b[p][x(i)];
         NEEDLE_UNROLL for (int i = 0; i < each; ++i) {
           NEEDLE_UNROLL for (int j = 0; j < each; ++j) sum[i][j] += left[i] * right[j];
         }
@@ -80,7 +83,7 @@ __global__ void __launch_bounds__(threads) gemm_kernel(const __grid_constant__ P
     float* const c = work.c + batch * work.m * work.n;
     NEEDLE_UNROLL for (int i = 0; i < each; ++i) {
       NEEDLE_UNROLL for (int j = 0; j < each; ++j) {
-        const std::int64_t r = row + y + i, s = column + x + j;
+        const std::int64_t r = row + y + i, s = column + x(j);
         if (r < work.m && s < work.n) c[r * work.n + s] = sum[i][j];
       }
     }

@@ -196,12 +196,13 @@ void reduce_as(Monoid monoid, const Program& program, std::span<const Array<Cuda
            blocks_for(lines, threads), monoid, parts.as<Wide<R>>(), lines, pieces, joined);
   };
   if constexpr (std::is_integral_v<R>) {
-    join_pieces(parts.as<Wide<R>>());  // a thread reads all of its line before it writes the result
+    // A thread reads all of its line before it writes the result over the first piece.
+    if (pieces > 1) join_pieces(parts.as<Wide<R>>());
     std::vector<Wide<R>> wide(static_cast<std::size_t>(lines));
     Cuda::download(wide.data(), parts.storage.data, wide.size() * sizeof(Wide<R>));
     std::vector<R> values;
     for (Wide<R> value : wide) {
-      check_int32(value, "reduction");
+      check_int32(value, name(monoid));
       values.push_back(static_cast<R>(value));
     }
     Cuda::upload(to, values.data(), values.size() * sizeof(R));

@@ -74,18 +74,32 @@ Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
   return cast(unsqueeze(ids, -1) == arange<D>(classes, Dtype::int32), real<D>);
 }
 
-/// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never written,
-/// must outlive every tensor that sees it, and `at_end` (if any) is called when none does any more.
-template <Device D = DefaultDevice, Element T>
-Tensor<D> borrow(const T* values, const Shape& shape, std::function<void()> at_end = {}) {
-  static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,
-                "borrow: the device calculates in another floating-point type");
+namespace detail {
+template <Device D, Element T>
+Array<D> borrowed(const T* values, const Shape& shape, std::function<void()> at_end) {
   const auto bytes = static_cast<std::size_t>(checked(shape, "borrow").size()) * sizeof(T);
   Array<D> array;
   static_cast<Layout&>(array) = compact_layout(shape);
   array.dtype = dtype_of<T>;
   array.storage = Ref(new Storage<D>(const_cast<T*>(values), bytes, std::move(at_end)));
-  return Tensor<D>(std::move(array));
+  return array;
+}
+}  // namespace detail
+
+/// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never written,
+/// must outlive every tensor that sees it, and `at_end` (if any) is called when none does any more. A GPU
+/// sees a copy.
+template <Device D = DefaultDevice, Element T>
+Tensor<D> borrow(const T* values, const Shape& shape, std::function<void()> at_end = {}) {
+  static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,
+                "borrow: the device calculates in another floating-point type");
+  if constexpr (!host_memory<D>) {
+    Array<D> copied = upload<D>(values, checked(shape, "borrow"));
+    copied.storage->at_end = std::move(at_end);
+    return Tensor<D>(std::move(copied));
+  } else {
+    return Tensor<D>(detail::borrowed<D>(values, shape, std::move(at_end)));
+  }
 }
 
 }  // namespace needle
