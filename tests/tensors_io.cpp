@@ -66,7 +66,7 @@ DEVICE_TEST_CASE("What is saved is loaded: every dtype, shape and view, and the 
     CHECK(loaded.shape() == tensor.shape());
     CHECK(loaded.dtype() == tensor.dtype());
     const List x = list(loaded), y = list(tensor);
-    CHECK(std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
+    CHECK((x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0));
   }
   io::save_tensors(folder / "none.safetensors", io::Tensors<D>{});
   CHECK(io::load_tensors<D>(folder / "none.safetensors").tensors.empty());

@@ -83,6 +83,7 @@ class FileWriter {
 
   /// Appends bytes; a full disk is an error that names the file.
   void write(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;  // its data may be null, which fwrite does not take
     if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
       detail::fail_errno("cannot write", path_);
     }
