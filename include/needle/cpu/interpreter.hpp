@@ -60,13 +60,13 @@ class Interpreter {
       direct_[k] = input.dtype == dtype_of<R> && loop.is_compact(k);
       if (!direct_[k] && loop.is_constant(k)) {
         gather_tile(buffer_[k], input, loop, k, 0, 1);
-        std::fill_n(buffer_[k], width_, *buffer_[k]);
+        fill(buffer_[k], width_, *buffer_[k]);
         constant_[k] = true;
       }
       periodic_[k] = !direct_[k] && !constant_[k] && is_periodic(loop.strides[k]);
     }
     for (int k = 0; k < program.constants; ++k) {
-      std::fill_n(next, width_, static_cast<R>(program.constant[k]));
+      fill(next, width_, static_cast<R>(program.constant[k]));
       value_[Program::first_constant + k] = next;
       next += width_;
     }
