@@ -97,10 +97,22 @@ class Interpreter {
       gather_tile(buffer_[k], inputs_[k], loop_, k, begin, n);
       laid_out_[k] = row_start ? n : 0;
     }
+    if (copies_nothing_) {
+      value_[program_.output[0]] = value_[program_.step[0].a];
+      return;
+    }
     for (int i = 0; i < program_.steps; ++i) {
       const Program::Step& s = program_.step[i];
       table_[s.function](value_[s.result], value_[s.a], value_[s.b], value_[s.c], padded(n));
     }
+  }
+
+  /// Says that results will only be read: then a program that would copy its input gives the input
+  /// itself, which is what is returned.
+  bool read_only() {
+    copies_nothing_ =
+        program_.steps == 1 && program_.step[0].function == scalar::code<scalar::Identity>;
+    return copies_nothing_;
   }
 
   /// The values of an output after `run`.
@@ -134,6 +146,7 @@ class Interpreter {
   const StepLoop<R>* table_ = steps<R>();
   std::int64_t width_;
   Storage<Cpu> scratch_;
+  bool copies_nothing_ = false;
   bool direct_[Program::max_inputs] = {}, constant_[Program::max_inputs] = {};
   bool periodic_[Program::max_inputs] = {};
   std::int64_t laid_out_[Program::max_inputs] = {};
