@@ -236,7 +236,7 @@ DEVICE_TEST_CASE("What is held below a loss has its value after backward") {
   const Tensor<D> held = exp(x);
   Tensor<D> hidden = held * held;
   const Tensor<D> elsewhere = hidden + 1, loss = sum(hidden);  // only expressions hold `hidden` now
-  hidden = {};
+  hidden = Tensor<D>();
   loss.backward();
   CHECK(held.node().evaluated());
   CHECK(held.inputs().empty());

@@ -105,7 +105,7 @@ TEST_CASE("Between forward and backward a checkpoint holds its input and its out
     Tensor<D> y = tanh(x);
     const std::size_t before = memory_stats<D>().live;
     const Tensor<D> loss = sum(tanh(with_checkpoint ? checkpoint(f, y) : f(y)));
-    y = {};
+    y = Tensor<D>();
     loss.realize();
     return memory_stats<D>().live - before;
   };
