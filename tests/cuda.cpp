@@ -69,9 +69,12 @@ static Numbers numbers(const Shape& shape, Dtype dtype = Dtype::float32, bool co
     }
     x.layout = permuted(broadcasted(x.layout, seen), inverse);
   }
-  for (std::int64_t i = x.base.size(); i > 0; --i) {
-    x.values.push_back(is_float(dtype) ? double(pick(4001) - 2000) / 256 : double(pick(120)));
-  }
+  // What lies between the elements of the view must not be read: NaN, or 99.
+  x.values.assign(std::size_t(x.base.size()), is_float(dtype) ? NAN : 99);
+  reference::for_each_position(shape, [&](const Dims& at) {
+    x.values[std::size_t(x.layout.offset + reference::offset(x.layout, at))] =
+        is_float(dtype) ? double(pick(4001) - 2000) / 256 : double(pick(120));
+  });
   return x;
 }
 

@@ -52,7 +52,7 @@ inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSucce
 inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
   *block = std::aligned_alloc(64, bytes);
   if (*block == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*block, 0x7f, bytes);  // what nobody wrote is far from zero
+  std::memset(*block, 0xff, bytes);  // what nobody wrote is NaN, or -1
   return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }

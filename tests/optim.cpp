@@ -251,6 +251,9 @@ TEST_CASE("A state that does not fit is refused in one message, and nothing chan
         "  0.exp_avg is (3,) of float32, expected (2,) of float32\n"
         "  missing: 1.step ()");
   bad = good;
+  bad["1.step"] = full({}, -3, Dtype::int32);
+  CHECK(refusal([&] { adam.load_state(bad); }) == "adam: the state does not fit:\n  1.step is -3");
+  bad = good;
   bad["0.momentum_buffer"] = zeros({2});
   CHECK(refusal([&] { adam.load_state(bad); }) ==
         "adam: the state does not fit:\n  unexpected: 0.momentum_buffer (2,)");

@@ -64,6 +64,13 @@ class Tensor {
 
   /// No tensor at all: what an absent gradient is. Everything else refuses it.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  /// One assignment for all, so that `x = {}` means an empty tensor to every compiler.
+  Tensor& operator=(Tensor other) noexcept {
+    std::swap(expression_, other.expression_);
+    return *this;
+  }
   explicit Tensor(Ref<Expression<D>> expression) : expression_(std::move(expression)) {}
   /// A leaf that holds an array.
   explicit Tensor(Array<D> value)

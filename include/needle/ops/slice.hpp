@@ -2,6 +2,7 @@
 #pragma once
 
 #include "needle/ops/factory.hpp"
+#include "needle/ops/reduction.hpp"
 
 namespace needle {
 

@@ -29,24 +29,22 @@ struct Recorded {
   friend Recorded sqrt(Recorded a) { return step<scalar::Sqrt>(a, a); }
 };
 
-/// Applies `rule(number, value, gradient, running...)` to every element of a value and its running
-/// values, in place; `number(x)` is a constant of the program.
-template <class Rule, Device D, std::same_as<Array<D>>... Running>
-void apply_rule(const Rule& rule, Array<D>& value, const Array<D>& gradient, Running&... running) {
+/// `rule(number, value, gradient, running...)` as a program; `number(x)` is a constant of it. Its
+/// inputs are those of the rule, its outputs the new running values and the new value.
+template <std::size_t count, class Rule>
+Program program_of(const Rule& rule) {
   Program program;
-  Recorded recorded[2 + sizeof...(running)];
+  Recorded recorded[2 + count];
   for (Recorded& each : recorded) each = {&program, program.add_input()};
   const auto number = [&](double x) { return Recorded{&program, program.add_constant(x)}; };
   [&]<std::size_t... i>(std::index_sequence<i...>) {
     rule(number, recorded[0], recorded[1], recorded[2 + i]...);
     (program.add_output(recorded[2 + i].number), ...);
   }
-  (std::index_sequence_for<Running...>());
+  (std::make_index_sequence<count>());
   program.add_output(recorded[0].number);
   program.finish();
-  const Array<D> inputs[] = {value, gradient, running...};
-  Array<D> outputs[] = {running..., value};
-  execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+  return program;
 }
 
 }  // namespace detail
@@ -83,15 +81,22 @@ class Cells {
       if (const Tensor<D> gradient = entry.cell->grad()) gradients.push_back(&gradient.node());
     }
     needle::detail::evaluate<D>(std::move(gradients));
+    Program program;
+    std::int64_t recorded = -1;  // the t it is for
     for (Entry& entry : entries_) {
       const Tensor<D> gradient = entry.cell->grad();
       if (!gradient) continue;
       if (count > 0) begin(entry), ++entry.steps;
+      if (entry.steps != recorded) {
+        recorded = entry.steps;
+        program = detail::program_of<count>(rule_at(recorded));
+      }
       entry.cell->update([&](Array<D>& value) {
-        [&]<std::size_t... i>(std::index_sequence<i...>) {
-          detail::apply_rule(rule_at(entry.steps), value, gradient.data(), entry.running[i]...);
-        }
-        (std::make_index_sequence<count>());
+        Array<D> inputs[2 + count] = {value, gradient.data()}, outputs[count + 1];
+        std::copy_n(entry.running.begin(), count, inputs + 2);
+        std::copy_n(entry.running.begin(), count, outputs);
+        outputs[count] = value;
+        execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
       });
     }
   }
@@ -133,6 +138,7 @@ class Cells {
       Entry entry{entries_[i].cell};
       const Tensor<D> steps = found(text(i, ".step"), {}, Dtype::int32);
       if (steps) entry.steps = steps.template item<std::int32_t>();
+      if (entry.steps < 0) problems += text("\n  ", i, ".step is ", entry.steps);
       for (std::size_t k = 0; entry.steps > 0 && k < names_.size(); ++k) {
         const Tensor<D> value = found(text(i, ".", names_[k]), entry.cell->shape(), real<D>);
         if (value) entry.running.push_back(duplicate(value.data()));
