@@ -78,7 +78,8 @@ std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata
     }
   }
   entries = detail::placed(entries);
-  std::string header = "{", separator;
+  std::string header = "{";
+  const char* separator = "";  // a std::string assigned here makes g++ 12 warn without reason
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     for (const auto& [key, text] : metadata) {
@@ -90,7 +91,7 @@ std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata
   for (const TensorEntry& entry : entries) {
     header += separator + detail::json_string(entry.name) + ":{\"dtype\":\"" + str(entry.type) +
               "\",\"shape\":[";
-    separator.clear();
+    separator = "";
     for (const std::int64_t extent : entry.shape) {
       header += separator + std::to_string(extent);
       separator = ",";
