@@ -146,8 +146,8 @@ class Reducer {
     return sum;
   }
 
-  /// Asks for the next tile while this one is folded. Folding halves reads two streams at once, which
-  /// a processor does not foresee: a sum of 40 MB takes half the time with it.
+  /// Asks for the next tile while this one is folded. Folding halves reads two streams at once,
+  /// which a processor does not foresee: a sum of 40 MB takes half the time with it.
   static void prefetch(const R* v) {
     for (std::int64_t i = 0; i < tile; i += block) __builtin_prefetch(v + i);
   }
