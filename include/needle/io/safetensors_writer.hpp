@@ -83,17 +83,20 @@ std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     for (const auto& [key, text] : metadata) {
-      header += separator + detail::json_string(key) + ":" + detail::json_string(text);
+      header += separator;
+      header += detail::json_string(key) + ":" + detail::json_string(text);
       separator = ",";
     }
     header += "}";
   }
   for (const TensorEntry& entry : entries) {
-    header += separator + detail::json_string(entry.name) + ":{\"dtype\":\"" + str(entry.type) +
+    header += separator;
+    header += detail::json_string(entry.name) + ":{\"dtype\":\"" + str(entry.type) +
               "\",\"shape\":[";
     separator = "";
     for (const std::int64_t extent : entry.shape) {
-      header += separator + std::to_string(extent);
+      header += separator;
+      header += std::to_string(extent);
       separator = ",";
     }
     header += "],\"data_offsets\":[" + std::to_string(entry.begin) + "," +
