@@ -63,7 +63,10 @@ inline constexpr std::size_t max_dimensions = 64;
 
 /// A name for an error, cut where it is too long to read.
 inline std::string quoted(std::string_view name) {
-  return "'" + std::string(name.substr(0, 77)) + (name.size() > 77 ? "...'" : "'");
+  std::string text(1, '\'');
+  text += name.substr(0, 77);
+  text += name.size() > 77 ? "...'" : "'";
+  return text;
 }
 
 /// What a name or an entry is sorted by. One type for every order, so that sorting compiles once.
