@@ -30,7 +30,7 @@ struct AdamRule {
     if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
     m = number(options.beta1) * m + number(1 - options.beta1) * g;
     v = number(options.beta2) * v + number(1 - options.beta2) * (g * g);
-    p = p - number(rate) * m / (number(scale) * sqrt(v) + number(options.eps));
+    p = p - number(rate) * (m / (number(scale) * sqrt(v) + number(options.eps)));
   }
 };
 
