@@ -49,10 +49,13 @@ class Interpreter {
       : program_(program),
         loop_(loop),
         inputs_(inputs),
-        width_(padded(longest)),
-        scratch_(static_cast<std::size_t>((program.inputs + program.constants + program.registers) *
-                                          width_) * sizeof(R)) {
-    R* next = static_cast<R*>(scratch_.data);
+        width_(padded(longest)) {
+    const std::int64_t room = (program.inputs + program.constants + program.registers) * width_;
+    R* next = local_;
+    if (room > local_room) {
+      scratch_ = Ref<Storage<Cpu>>(new Storage<Cpu>(static_cast<std::size_t>(room) * sizeof(R)));
+      next = static_cast<R*>(scratch_->data);
+    }
     for (int k = 0; k < program.inputs; ++k) {
       buffer_[k] = next;
       next += width_;
@@ -145,13 +148,15 @@ class Interpreter {
   std::span<const Array<Cpu>> inputs_;
   const StepLoop<R>* table_ = steps<R>();
   std::int64_t width_;
-  Storage<Cpu> scratch_;
+  static constexpr std::int64_t local_room = 8192;  // enough for most programs, and always in cache
+  Ref<Storage<Cpu>> scratch_;
   bool copies_nothing_ = false;
   bool direct_[Program::max_inputs] = {}, constant_[Program::max_inputs] = {};
   bool periodic_[Program::max_inputs] = {};
   std::int64_t laid_out_[Program::max_inputs] = {};
   R* buffer_[Program::max_values];
   R* value_[Program::max_values];
+  alignas(64) R local_[local_room];
 };
 
 template <class R>

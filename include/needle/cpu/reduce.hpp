@@ -1,11 +1,12 @@
 // Reductions on the CPU, over any axes, of whatever a program calculates.
 //
 // The axes are put in the order (outer kept, reduced, inner kept), and the program's tiles are folded
-// as they come: neighbours by vector loops over halves, tiles in double precision (64-bit integers for
-// int32). The reduced range is cut into pieces of a fixed number of elements, joined in order, so the
-// bits do not depend on threads, and the error of a sum grows with the logarithm of a tile, not with n.
+// as they come: neighbours in chains of floats for some thousand elements, then in double precision
+// (64-bit integers for int32). The reduced range is cut into pieces of a fixed number of elements,
+// joined in order, so the bits do not depend on threads, and the error of a sum does not grow with n.
 #pragma once
 
+#include "needle/cpu/fold.hpp"
 #include "needle/cpu/interpreter.hpp"
 
 namespace needle::cpu {
@@ -17,7 +18,10 @@ class Reducer {
 
   Reducer(Monoid monoid, const Program& program, std::span<const Array<Cpu>> inputs,
           const Shape& shape, unsigned mask)
-      : monoid_(monoid), program_(program), fold_(steps<R>()[scalar_code(monoid)]) {
+      : monoid_(monoid),
+        program_(program),
+        fold_(steps<R>()[scalar_code(monoid)]),
+        fold_row_(fold_loop(monoid)) {
     const int inner_from = 32 - __builtin_clz(mask | 1u) - (mask == 0);  // after the last reduced axis
     Axes order;
     for (int i = 0; i < inner_from; ++i) {
@@ -37,27 +41,27 @@ class Reducer {
     const Wide identity = monoid_ == Monoid::product ? 1 : 0;
     std::vector<Wide> out(static_cast<std::size_t>(outer_ * inner_), identity);
     if (out.empty() || length_ == 0) return out;
-    const std::int64_t cost = program_.steps + program_.inputs + 1;
-    if (inner_ == 1 && length_ <= tile) {
-      const std::int64_t rows = (std::max)(chunk / length_, std::int64_t{1});
-      tasks((outer_ + rows - 1) / rows, cost, [&](std::int64_t task) {
-        reduce_rows(out.data(), task * rows, (std::min)(outer_, (task + 1) * rows));
-      });
-      return out;
-    }
-    // A task is a piece of the reduced range of one outer index and one run of inner positions.
+    // A piece is a part of the reduced range of one outer index and one run of inner positions.
     const std::int64_t width = (std::min)(inner_, tile), runs = (inner_ + width - 1) / width;
     const std::int64_t piece = (std::max)(chunk / width, std::int64_t{1});
-    const std::int64_t pieces = (length_ + piece - 1) / piece;
-    std::vector<Wide> partial(static_cast<std::size_t>(outer_ * runs * pieces * width));
-    tasks(outer_ * runs * pieces, cost, [&](std::int64_t task) {
-      const std::int64_t p = task % pieces, run = task / pieces % runs, o = task / pieces / runs;
-      const std::int64_t from = run * width, count = (std::min)(width, inner_ - from);
-      const std::int64_t end = (std::min)(length_, (p + 1) * piece);
-      Wide* to = &partial[static_cast<std::size_t>(task * width)];
-      if (inner_ == 1) *to = reduce_run(o * length_ + p * piece, end - p * piece);
-      else reduce_columns(to, o, p * piece, end, from, count);
+    const std::int64_t pieces = (length_ + piece - 1) / piece, count = outer_ * runs * pieces;
+    std::vector<Wide> partial(static_cast<std::size_t>(count * width));
+    // A task is as many of them as make it worth a thread's while.
+    const std::int64_t each = (std::max)(piece / length_, std::int64_t{1});
+    tasks((count + each - 1) / each, [&](std::int64_t task) {
+      const std::int64_t first = task * each, last = (std::min)(count, first + each);
+      if (inner_ == 1 && length_ <= 2 * tile) return reduce_rows(partial.data(), first, last);
+      Interpreter<R> interpreter(program_, loop_, inputs_, tile);
+      for (std::int64_t i = first; i < last; ++i) {
+        const std::int64_t p = i % pieces, run = i / pieces % runs, o = i / pieces / runs;
+        const std::int64_t from = run * width, columns = (std::min)(width, inner_ - from);
+        const std::int64_t end = (std::min)(length_, (p + 1) * piece);
+        Wide* to = &partial[static_cast<std::size_t>(i * width)];
+        if (inner_ == 1) *to = reduce_run(interpreter, o * length_ + p * piece, end - p * piece);
+        else reduce_columns(interpreter, to, o, p * piece, end, from, columns);
+      }
     });
+    if (runs * pieces == 1) return partial;
     for (std::int64_t o = 0; o < outer_; ++o) {
       for (std::int64_t run = 0; run < runs; ++run) {
         const Wide* from = &partial[static_cast<std::size_t>((o * runs + run) * pieces * width)];
@@ -72,7 +76,8 @@ class Reducer {
 
  private:
   template <class Body>
-  void tasks(std::int64_t count, std::int64_t cost, Body&& body) {
+  void tasks(std::int64_t count, Body&& body) {
+    const std::int64_t cost = program_.steps + program_.inputs + 1;
     if (count > 1 && loop_.size() * cost >= parallel_work) return parallel_for(count, body);
     for (std::int64_t i = 0; i < count; ++i) body(i);
   }
@@ -119,75 +124,92 @@ class Reducer {
     }
   }
 
-  /// One value from 0 < n <= tile neighbours.
-  Wide fold_all(const R* v, std::int64_t n) const {
-    std::int64_t i = 1;
-    Wide sum = v[0];
-    if constexpr (!std::is_integral_v<R>) {
-      const std::int64_t whole = n / block * block;
-      R halves[tile / 2];
-      const R* from = v;
-      for (std::int64_t m = whole; m > block;) {
-        const std::int64_t half = padded(m / 2);
-        fold_(halves, from, from + half, from + half, m - half);
-        if (from == v) std::copy(v + (m - half), v + half, halves + (m - half));
-        from = halves;
-        m = half;
+  /// The values of one row, joined as they come.
+  class Row {
+   public:
+    explicit Row(const Reducer& reducer) : reducer_(reducer) {}
+
+    /// Up to two tiles.
+    void add(const R* v, std::int64_t n) {
+      std::int64_t i = 0;
+      if constexpr (!std::is_integral_v<R>) {
+        // 16 elements to a chain, then 16 chains: an error grows no further than by 32 roundings.
+        alignas(64) R chain[chains];
+        std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
+        i = n / block * block;
+        reducer_.fold_row_(chain, v, i);
+        if (parts_ == 0) std::copy_n(chain, chains, chain_);
+        else reducer_.fold_(chain_, chain_, chain, chain, chains);
+        if (++parts_ == 16) widen();
       }
-      if (whole > 0) {
-        Wide lanes[block];
-        std::copy_n(from, block, lanes);
-        for (int m = block / 2; m > 0; m /= 2) join_all(lanes, lanes + m, m);
-        sum = lanes[0];
-        i = whole;
-      }
+      for (; i < n; ++i) join(v[i]);
     }
-    for (; i < n; ++i) sum = join(sum, v[i]);
-    return sum;
-  }
 
-  /// Asks for the next tile while this one is folded. Folding halves reads two streams at once,
-  /// which a processor does not foresee: a sum of 40 MB takes half the time with it.
-  static void prefetch(const R* v) {
-    for (std::int64_t i = 0; i < tile; i += block) __builtin_prefetch(v + i);
-  }
+    Wide value() {
+      if constexpr (!std::is_integral_v<R>) {
+        if (parts_ > 0) widen();
+      }
+      return value_;
+    }
 
-  /// Whole rows that are shorter than a tile, several to a tile.
+   private:
+    void widen() {
+      for (std::int64_t half = chains / 2; half >= block; half /= 2) {
+        reducer_.fold_(chain_, chain_, chain_ + half, chain_ + half, half);
+      }
+      Wide wide[block];
+      std::copy_n(chain_, block, wide);
+      for (std::int64_t half = block / 2; half > 0; half /= 2) {
+        reducer_.join_all(wide, wide + half, half);
+      }
+      join(wide[0]);
+      parts_ = 0;
+    }
+    void join(Wide value) {
+      value_ = empty_ ? value : reducer_.join(value_, value);
+      empty_ = false;
+    }
+
+    const Reducer& reducer_;
+    int parts_ = 0;  // that the chains hold
+    bool empty_ = true;
+    Wide value_{};
+    alignas(64) R chain_[chains];
+  };
+
+  /// Whole rows that are no longer than two tiles, several to a run of the program.
   void reduce_rows(Wide* out, std::int64_t row, std::int64_t end) {
-    const std::int64_t rows = tile / length_;
+    const std::int64_t rows = (std::max)(tile / length_, std::int64_t{1});
     Interpreter<R> interpreter(program_, loop_, inputs_, (std::min)(rows, end - row) * length_);
-    const bool input = interpreter.read_only();
-    for (; row < end; row += rows) {
+    interpreter.read_only();
+    while (row < end) {
       const std::int64_t count = (std::min)(rows, end - row);
       interpreter.run(row * length_, count * length_);
-      const R* v = interpreter.result(0);
-      if (input) prefetch(v + count * length_);
-      for (std::int64_t i = 0; i < count; ++i) out[row + i] = fold_all(v + i * length_, length_);
+      for (std::int64_t i = 0; i < count; ++i) {
+        Row values(*this);
+        values.add(interpreter.result(0) + i * length_, length_);
+        out[row++] = values.value();
+      }
     }
   }
 
-  /// A run of neighbours longer than a tile.
-  Wide reduce_run(std::int64_t begin, std::int64_t length) {
-    Interpreter<R> interpreter(program_, loop_, inputs_, (std::min)(tile, length));
-    const bool input = interpreter.read_only();
-    Wide sum{};
+  /// A run of neighbours, tile by tile.
+  Wide reduce_run(Interpreter<R>& interpreter, std::int64_t begin, std::int64_t length) {
+    interpreter.read_only();
+    Row values(*this);
     for (std::int64_t i = 0; i < length; i += tile) {
       const std::int64_t n = (std::min)(tile, length - i);
       interpreter.run(begin + i, n);
-      const R* v = interpreter.result(0);
-      if (input) prefetch(v + n);
-      const Wide part = fold_all(v, n);
-      sum = i == 0 ? part : join(sum, part);
+      values.add(interpreter.result(0), n);
     }
-    return sum;
+    return values.value();
   }
 
   /// Rows [row, end) of the reduced range at inner positions [from, from + count), all at once.
-  void reduce_columns(Wide* out, std::int64_t outer, std::int64_t row, std::int64_t end,
-                      std::int64_t from, std::int64_t count) {
+  void reduce_columns(Interpreter<R>& interpreter, Wide* out, std::int64_t outer, std::int64_t row,
+                      std::int64_t end, std::int64_t from, std::int64_t count) {
     const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
     const std::int64_t group = std::is_integral_v<R> ? 1 : 16;      // runs folded before widening
-    Interpreter<R> interpreter(program_, loop_, inputs_, rows * count);
     if (rows == 1) interpreter.read_only();
     R sum[tile];
     bool first = true;
@@ -217,6 +239,7 @@ class Reducer {
   Monoid monoid_;
   const Program& program_;
   StepLoop<R> fold_;
+  FoldLoop fold_row_;
   std::int64_t outer_ = 1, length_ = 1, inner_ = 1;
   std::vector<Array<Cpu>> inputs_;
   Loop loop_;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "needle/cpu/device.hpp"
+#include "needle/cpu/isa.hpp"
 #include "needle/program/convert.hpp"
 #include "needle/program/loop.hpp"
 
@@ -14,9 +15,8 @@ inline constexpr std::int64_t block = 16;
 
 constexpr std::int64_t padded(std::int64_t n) { return (n + block - 1) / block * block; }
 
-/// to[i] = value for i < n (at -O2, g++ does not vectorise std::fill_n).
 template <class T>
-void fill(T* to, std::int64_t n, T value) {
+NEEDLE_FN void fill_loop(T* to, std::int64_t n, T value) {
   std::int64_t i = 0;
   for (; i + block <= n; i += block) {
     NEEDLE_INDEPENDENT
@@ -24,26 +24,42 @@ void fill(T* to, std::int64_t n, T value) {
   }
   for (; i < n; ++i) to[i] = value;
 }
+template <class T>
+NEEDLE_AVX2 void fill_avx2(T* to, std::int64_t n, T value) {
+  fill_loop(to, n, value);
+}
+
+/// to[i] = value for i < n (at -O2, g++ does not vectorise std::fill_n).
+template <class T>
+void fill(T* to, std::int64_t n, T value) {
+  if (isa() == Isa::baseline) fill_loop(to, n, value);
+  else fill_avx2(to, n, value);
+}
 
 /// to[i] = convert<To>(from[i]) for i < block.
 template <class To, class From>
 NEEDLE_FN void convert_block(To* to, const From* from) {
   if constexpr (std::is_same_v<From, float> && std::is_integral_v<To>) {
-    // The same values in steps that g++ vectorises: bounds by masks, and one loop for each width.
-    constexpr bool byte = sizeof(To) == 1;
-    constexpr float low = byte ? 0.0f : -2147483648.0f, high = byte ? 255.0f : 2147483520.0f;
-    using math::detail::select;
+    // The same values in steps that g++ vectorises, one loop for each width.
     std::int32_t whole[block];
-    NEEDLE_INDEPENDENT
-    for (int j = 0; j < block; ++j) {
-      const float x = select(from[j] == from[j], from[j], 0.0f);
-      const float raised = select(x < low, low, x);
-      whole[j] = static_cast<std::int32_t>(select(raised > high, high, raised));
-    }
-    if constexpr (byte) {
+    if constexpr (sizeof(To) == 1) {
+      NEEDLE_INDEPENDENT
+      for (int j = 0; j < block; ++j) {
+        const float raised = from[j] > 0.0f ? from[j] : 0.0f;  // and so is NaN
+        whole[j] = static_cast<std::int32_t>(raised < 255.0f ? raised : 255.0f);
+      }
       NEEDLE_INDEPENDENT
       for (int j = 0; j < block; ++j) to[j] = static_cast<To>(whole[j]);
-    } else {  // beyond the largest float below 2^31 lies 2^31 - 1
+    } else {
+      constexpr float low = -2147483648.0f, high = 2147483520.0f;
+      using math::detail::select;
+      NEEDLE_INDEPENDENT
+      for (int j = 0; j < block; ++j) {
+        const float x = select(from[j] == from[j], from[j], 0.0f);
+        const float raised = select(x < low, low, x);
+        whole[j] = static_cast<std::int32_t>(select(raised > high, high, raised));
+      }
+      // Beyond the largest float below 2^31 lies 2^31 - 1.
       NEEDLE_INDEPENDENT
       for (int j = 0; j < block; ++j) to[j] = whole[j] | (-(from[j] > high) & 0x7f);
     }
@@ -53,6 +69,24 @@ NEEDLE_FN void convert_block(To* to, const From* from) {
   }
 }
 
+template <class To, class From>
+NEEDLE_FN void convert_loop(To* to, const From* from, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + block <= n; i += block) convert_block(to + i, from + i);
+  for (; i < n; ++i) to[i] = convert<To>(from[i]);
+}
+template <class To, class From>
+NEEDLE_AVX2 void convert_avx2(To* to, const From* from, std::int64_t n) {
+  convert_loop(to, from, n);
+}
+
+/// to[i] = convert<To>(from[i]) for i < n.
+template <class To, class From>
+void convert_run(To* to, const From* from, std::int64_t n) {
+  if (isa() == Isa::baseline) convert_loop(to, from, n);
+  else convert_avx2(to, from, n);
+}
+
 /// to[i] = from[i * stride] for i < n.
 template <class To, class From>
 void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
@@ -60,9 +94,7 @@ void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
     if constexpr (std::is_same_v<To, From>) {
       std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(To));
     } else {
-      std::int64_t i = 0;
-      for (; i + block <= n; i += block) convert_block(to + i, from + i);
-      for (; i < n; ++i) to[i] = convert<To>(from[i]);
+      convert_run(to, from, n);
     }
   } else if (stride == 0) {
     fill(to, n, convert<To>(*from));

@@ -163,7 +163,7 @@ void backward(const std::vector<Tensor<D>>& losses, Graph graph = Graph::consume
   targets = roots;
   for (const Tensor<D>& sum : sums) targets.push_back(&sum.node());
   try {
-    detail::evaluate<D>(std::move(targets), graph == Graph::consume);
+    detail::evaluate<D>(targets, graph == Graph::consume);
   } catch (...) {
     for (std::size_t i = before.size(); i-- > 0;) before[i].first->sum = before[i].second;
     throw;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <memory>
 
 #include "needle/graph/apply.hpp"
 
@@ -47,6 +48,9 @@ class Schedule {
   Schedule(const Schedule&) = delete;
   ~Schedule() {
     for (Expression<D>* node : nodes_) node->slot = -1;
+    if (nodes_.capacity() > 4096) return;
+    lists_->clear();
+    spare_lists() = std::move(lists_);
   }
 
   void run() {
@@ -77,10 +81,29 @@ class Schedule {
     bool keep = false, stored = false;
   };
 
+  /// What a schedule writes down. A thread keeps the lists of its last one for the next, so that small
+  /// graphs are evaluated without asking the system for memory.
+  struct Lists {
+    std::vector<Expression<D>*> nodes, stack, sources, stored;
+    std::vector<Plan> plans;
+    std::vector<Array<D>> arrays, results;
+    void clear() {
+      nodes.clear(), stack.clear(), sources.clear(), stored.clear();
+      plans.clear(), arrays.clear(), results.clear();
+    }
+  };
+  static std::unique_ptr<Lists>& spare_lists() {
+    static thread_local std::unique_ptr<Lists> lists;
+    return lists;
+  }
+  static std::unique_ptr<Lists> take_lists() {
+    return spare_lists() ? std::move(spare_lists()) : std::make_unique<Lists>();
+  }
+
   int count() const { return static_cast<int>(nodes_.size()); }
 
   void collect(std::span<Expression<D>* const> roots) {
-    std::vector<Expression<D>*> stack;
+    auto& stack = lists_->stack;
     const auto visit_node = [&](Expression<D>* node) {
       if (node->evaluated() || node->slot >= 0) return;
       if (node->consumed) {
@@ -291,18 +314,18 @@ class Schedule {
   /// that this destroys is never looked at again.
   void finish() {
     for (Expression<D>* node : nodes_) node->slot = -1;
-    std::vector<Expression<D>*> nodes;
-    nodes.swap(nodes_);
-    for (Expression<D>* node : nodes) {
+    for (Expression<D>* node : nodes_) {
       if (node->evaluated() && !node->tracked) node->forget_inputs();
     }
+    nodes_.clear();
   }
 
-  std::vector<Expression<D>*> nodes_;  // in order of creation
-  std::vector<Plan> plans_;
+  std::unique_ptr<Lists> lists_ = take_lists();
+  std::vector<Expression<D>*>& nodes_ = lists_->nodes;  // in order of creation
+  std::vector<Plan>& plans_ = lists_->plans;
   // Of the program being built: its sources, their arrays, its results and whose they are.
-  std::vector<Expression<D>*> sources_, stored_;
-  std::vector<Array<D>> arrays_, results_;
+  std::vector<Expression<D>*>&sources_ = lists_->sources, &stored_ = lists_->stored;
+  std::vector<Array<D>>&arrays_ = lists_->arrays, &results_ = lists_->results;
 };
 
 /// Whether the limits of laziness are really passed; shared parts are counted once here.
@@ -334,11 +357,13 @@ bool exceeds_pending_limits(Expression<D>& node) {
 
 /// Evaluates nodes together with the assignments that wait.
 template <Device D>
-void evaluate(std::vector<Expression<D>*> roots, bool consuming = false) {
+void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
+  if (waiting_assignments<D>().empty()) return Schedule<D>(roots, consuming).run();
   std::vector<Tensor<D>> assignments;
   assignments.swap(waiting_assignments<D>());
-  for (const Tensor<D>& value : assignments) roots.push_back(&value.node());
-  Schedule<D>(roots, consuming).run();
+  std::vector<Expression<D>*> all(roots.begin(), roots.end());
+  for (const Tensor<D>& value : assignments) all.push_back(&value.node());
+  Schedule<D>(all, consuming).run();
 }
 
 }  // namespace detail
@@ -349,7 +374,8 @@ void realize(const Tensor<D>& first, const More&... more) {
       detail::waiting_assignments<D>().empty()) {
     return;
   }
-  detail::evaluate<D>({&first.node(), &more.node()...});
+  Expression<D>* const roots[] = {&first.node(), &more.node()...};
+  detail::evaluate<D>(roots);
 }
 
 }  // namespace needle

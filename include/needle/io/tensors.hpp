@@ -113,7 +113,7 @@ void save_tensors(const std::string& path, const Tensors<D>& tensors,
     entries.push_back({name, detail::element_type(tensor.dtype()), shape});
     nodes.push_back(&tensor.node());
   }
-  needle::detail::evaluate<D>(std::move(nodes));
+  needle::detail::evaluate<D>(nodes);
   const auto bytes_of = [&](const TensorEntry& entry) {
     const Tensor<D>& tensor = tensors.at(entry.name);
     return visit(tensor.dtype(), [&]<class T>(T) {

@@ -80,7 +80,7 @@ class Cells {
     for (const Entry& entry : entries_) {
       if (const Tensor<D> gradient = entry.cell->grad()) gradients.push_back(&gradient.node());
     }
-    needle::detail::evaluate<D>(std::move(gradients));
+    needle::detail::evaluate<D>(gradients);
     Program program;
     std::int64_t recorded = -1;  // the t it is for
     for (Entry& entry : entries_) {

@@ -53,6 +53,7 @@ template <Device D>
 Loop loop_over(const Shape& shape, std::span<const Array<D>> first,
                std::span<const Array<D>> second = {}) {
   Loop loop{shape, {}};
+  loop.strides.reserve(first.size() + second.size());
   for (const Array<D>& array : first) loop.strides.push_back(array.strides);
   for (const Array<D>& array : second) loop.strides.push_back(array.strides);
   return collapse(std::move(loop));

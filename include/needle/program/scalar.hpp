@@ -135,12 +135,12 @@ struct Power {
 /// the larger one; NaN if either is NaN
 struct Maximum {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return ((x > y) | (x != x)) ? x : y; }
+  NEEDLE_FN static R apply(R x, R y) { return choose(x != x, x, x > y ? x : y); }
 };
 /// the smaller one; NaN if either is NaN
 struct Minimum {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return ((x < y) | (x != x)) ? x : y; }
+  NEEDLE_FN static R apply(R x, R y) { return choose(x != x, x, x < y ? x : y); }
 };
 /// x = y
 struct Equal {

@@ -1,0 +1,70 @@
+// The innermost loop of a reduction: neighbours joined in 64 chains, which stay in registers.
+//
+// Policy. Sums of floats are latency, not work: 64 chains are eight vectors of AVX2, four of AVX-512,
+// enough to hide it. Which element goes into which chain depends on its place alone, so all
+// instruction sets give the same bits. The body is a macro for the reason given in gemm_kernel.hpp.
+#pragma once
+
+#include "needle/cpu/gemm_kernel.hpp"
+#include "needle/cpu/transfer.hpp"
+#include "needle/program/program.hpp"
+
+namespace needle::cpu {
+
+inline constexpr std::int64_t chains = 64;
+
+/// Joins v[i] to chain[i % 64] for i < n, a multiple of `block`.
+using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n);
+
+#define NEEDLE_FOLD_JOIN(s, x)                                            \
+  (s = monoid == Monoid::sum       ? s + x                                \
+       : monoid == Monoid::product ? s * x                                \
+       : monoid == Monoid::maximum ? (((x) > (s)) | ((x) != (x)) ? x : s) \
+                                   : (((x) < (s)) | ((x) != (x)) ? x : s))
+#define NEEDLE_FOLD(NAME, TARGET)                                                               \
+  template <int Bytes, Monoid monoid, int... T>                                                 \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n) {                              \
+    using Memory = typename VectorOf<Bytes>::Memory;                                            \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                              \
+    typename VectorOf<Bytes>::Value x[sizeof...(T)],                                            \
+        s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};                         \
+    std::int64_t i = 0;                                                                         \
+    for (; i + chains <= n; i += chains) {                                                      \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + i + T * lanes)), ...);                      \
+      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                      \
+    }                                                                                           \
+    ((i + T * lanes < n                                                                         \
+          ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + i + T * lanes),                  \
+                   NEEDLE_FOLD_JOIN(s[T], x[T]))                                                \
+          : void()),                                                                            \
+     ...);                                                                                      \
+    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                              \
+  }                                                                                             \
+  template <int Bytes, int... T>                                                                \
+  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                        \
+    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                               \
+                                  NAME<Bytes, Monoid::product, T...>,                           \
+                                  NAME<Bytes, Monoid::maximum, T...>,                           \
+                                  NAME<Bytes, Monoid::minimum, T...>};                          \
+    return loops[static_cast<int>(monoid)];                                                     \
+  }
+
+NEEDLE_FOLD(fold_baseline, )
+#if NEEDLE_X86
+NEEDLE_FOLD(fold_avx2, NEEDLE_AVX2)
+NEEDLE_FOLD(fold_avx512, NEEDLE_AVX512)
+#endif
+#undef NEEDLE_FOLD
+#undef NEEDLE_FOLD_JOIN
+
+/// The loop of a monoid on this processor.
+inline FoldLoop fold_loop(Monoid monoid) {
+  using std::make_integer_sequence;
+#if NEEDLE_X86
+  if (isa() == Isa::avx512) return fold_avx512_for<64>(monoid, make_integer_sequence<int, 4>());
+  if (isa() == Isa::avx2) return fold_avx2_for<32>(monoid, make_integer_sequence<int, 8>());
+#endif
+  return fold_baseline_for<16>(monoid, make_integer_sequence<int, 16>());
+}
+
+}  // namespace needle::cpu
