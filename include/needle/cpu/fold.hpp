@@ -19,8 +19,8 @@ using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n);
 #define NEEDLE_FOLD_JOIN(s, x)                                            \
   (s = monoid == Monoid::sum       ? s + x                                \
        : monoid == Monoid::product ? s * x                                \
-       : monoid == Monoid::maximum ? (((x) > (s)) | ((x) != (x)) ? x : s) \
-                                   : (((x) < (s)) | ((x) != (x)) ? x : s))
+       : monoid == Monoid::maximum ? ((((x) > (s)) | ((x) != (x))) ? x : s) \
+                                   : ((((x) < (s)) | ((x) != (x))) ? x : s))
 #define NEEDLE_FOLD(NAME, TARGET)                                                               \
   template <int Bytes, Monoid monoid, int... T>                                                 \
   TARGET void NAME(float* chain, const float* v, std::int64_t n) {                              \
