@@ -60,8 +60,12 @@ struct Dims {
 /// "(8, 3, 32, 32)", as Python writes a tuple.
 inline std::string str(const Dims& dims) {
   std::string text = "(";
-  for (int i = 0; i < dims.ndim(); ++i) text += (i ? ", " : "") + str(dims[i]);
-  return text + (dims.ndim() == 1 ? ",)" : ")");
+  for (int i = 0; i < dims.ndim(); ++i) {
+    text += i > 0 ? ", " : "";
+    text += str(dims[i]);
+  }
+  text += dims.ndim() == 1 ? ",)" : ")";
+  return text;
 }
 
 /// The sizes of a tensor; its product, `size()`, fits in 63 bits, or `checked` refuses it.

@@ -45,7 +45,8 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
   nn::detail::read<D>(module, check, check);
   for (const auto& [name, tensor] : state) {
     if (expected.count(name) || name.ends_with("num_batches_tracked")) continue;
-    problems += "\n  unexpected: " + name + (tensor ? " " + str(tensor.shape()) : "");
+    problems += tensor ? text("\n  unexpected: ", name, " ", tensor.shape())
+                       : text("\n  unexpected: ", name);
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
   const auto set = [&](const std::string& name, const auto& value) {
