@@ -17,9 +17,10 @@ struct range {
       : start(start), stop(stop), step(step) {}
 };
 
-/// Every position of an axis.
+/// Every position of an axis: `all`, without parentheses. It is a function because CUDA declares one of
+/// this name, and names of functions overload where that of an object would be ambiguous.
 struct All {};
-inline constexpr All all;
+constexpr All all() { return {}; }
 /// As many `all` as it takes to reach the last axes.
 struct Ellipsis {};
 inline constexpr Ellipsis ellipsis;
@@ -36,7 +37,7 @@ struct Index {
   constexpr Index(std::int64_t at) : kind(position), at(at) {}
   constexpr Index(int at) : kind(position), at(at) {}
   constexpr Index(const range& positions) : kind(run), positions(positions) {}
-  constexpr Index(All) : kind(run) {}
+  constexpr Index(All (*)()) : kind(run) {}
   constexpr Index(Ellipsis) : kind(fill) {}
   constexpr Index(NewAxis) : kind(added) {}
 };
