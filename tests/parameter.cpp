@@ -22,7 +22,7 @@ const void* address(const Tensor<D>& x) {
 
 DEVICE_TEST_CASE("Parameters and buffers are evaluated on construction, into memory of their own") {
   const Tensor<D> x{{1, 2}, {3, 4}};
-  const Tensor<D> wide = x[{all, 0}];
+  const Tensor<D> wide = x[{needle::all, 0}];
   const nn::Parameter<D> p(wide * 2), view(wide), constant(ones<D>({3}));
   const nn::Buffer<D> b(x + 1);
   for (const Tensor<D>& value : {*p, *view, *constant, *b}) {

@@ -58,18 +58,18 @@ DEVICE_TEST_CASE("Positions, runs, ellipsis and new axes, mixed as in NumPy") {
   const Tensor<D> x = reshape(arange<D>(24), {2, 3, 4});
   CHECK(list(x[1]) == List{12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23});
   CHECK(list(x[-1][-2]) == List{16, 17, 18, 19});
-  CHECK(list(x[{0, range(1, 3), all}]) == List{4, 5, 6, 7, 8, 9, 10, 11});
+  CHECK(list(x[{0, range(1, 3), needle::all}]) == List{4, 5, 6, 7, 8, 9, 10, 11});
   CHECK(list(x[{ellipsis, 0}]) == List{0, 4, 8, 12, 16, 20});
   CHECK(list(x[{1, ellipsis, -1}]) == List{15, 19, 23});
   CHECK(list(x[{1, 2, 3, ellipsis}]) == List{23});
   CHECK(str(x[{1, 2, 3}].shape()) == "()");
   CHECK(str(x[{new_axis, 0, new_axis, ellipsis, new_axis}].shape()) == "(1, 1, 3, 4, 1)");
   CHECK(str(x[{range(0, 0)}].shape()) == "(0, 3, 4)");
-  CHECK(str(x[{all, range(2, none, -1), range(1, -1, 2)}].shape()) == "(2, 3, 1)");
+  CHECK(str(x[{needle::all, range(2, none, -1), range(1, -1, 2)}].shape()) == "(2, 3, 1)");
 }
 
 DEVICE_TEST_CASE("Slices of any kind have gradients that go back to where they came from") {
-  check_op<D>([](auto x) { return x[{range(1, 3), all}]; }, numbers({4, 3}));
+  check_op<D>([](auto x) { return x[{range(1, 3), needle::all}]; }, numbers({4, 3}));
   check_op<D>([](auto x) { return x[{range(none, none, -2), 1}]; }, numbers({4, 3}));
   check_op<D>([](auto x) { return x[{ellipsis, range(3, 0, -2)}]; }, numbers({2, 2, 4}));
   check_op<D>([](auto x) { return x[{range(1, 6)}][{range(1, 4, 2)}]; }, numbers({7, 2}));
@@ -86,7 +86,7 @@ DEVICE_TEST_CASE("Put makes a new value; who holds the old one keeps it") {
   check_op<D>([](auto x, auto v) { return put(x, {1}, v); }, numbers({3, 4}), numbers({4}));
   check_op<D>(
       [](auto x, auto v) {
-        return put(x, {all, range(none, none, -2)}, v);
+        return put(x, {needle::all, range(none, none, -2)}, v);
       },
       numbers({2, 4}), numbers({2, 1}));
   check_op<D>([](auto x) { return put(x, {range(0, 2), 1}, 7) * x; }, numbers({3, 4}));

@@ -11,7 +11,7 @@ TEST_CASE("Tensors calculate, broadcast and are views of each other") {
   const Tensor<> x{{1, 2, 3}, {4, 5, 6}};
   CHECK((x + Tensor<>{10, 20, 30}).values() == std::vector<float>{11, 22, 33, 14, 25, 36});
   CHECK(matmul(x, transpose(x)).values() == std::vector<float>{14, 32, 32, 77});
-  CHECK(x[{all, range(1, 3)}].values() == std::vector<float>{2, 3, 5, 6});
+  CHECK(x[{needle::all, range(1, 3)}].values() == std::vector<float>{2, 3, 5, 6});
   CHECK(mean(x, 0).values() == std::vector<float>{2.5, 3.5, 4.5});
   CHECK(str(argmax(x, 1)) == "[2, 2]");
   CHECK(Tensor<>{{1}, {2}}.shape() == Shape{2, 1});

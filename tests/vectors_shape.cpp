@@ -12,7 +12,7 @@ Tensor<D> sliced_by(const Tensor<D>& x, const Json& slices) {
   std::vector<Index> indices;
   for (const Json& one : slices.array()) {
     if (one.is_null()) {
-      indices.push_back(all);
+      indices.push_back(needle::all);
     } else if (one.kind() == Json::Kind::number) {
       indices.push_back(one.integer());
     } else {

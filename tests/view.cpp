@@ -52,15 +52,15 @@ DEVICE_TEST_CASE("Views move no element") {
   const void* where = x.data().storage->data;
   for (const Tensor<D>& y :
        {reshape(x, {6, 4}), permute(x, {2, 0, 1}), broadcast_to(x, {5, 2, 3, 4}), unsqueeze(x, 1),
-        x[{1, range(0, 3, 2), all}], flip(x),
-        reshape(x[{all, all, range(0, std::nullopt, 2)}], {6, 2})}) {
+        x[{1, range(0, 3, 2), needle::all}], flip(x),
+        reshape(x[{needle::all, needle::all, range(0, std::nullopt, 2)}], {6, 2})}) {
     CHECK(y.data().storage->data == where);
   }
 }
 
 DEVICE_TEST_CASE("A view of a view of a view sees the right elements") {
   const Tensor<D> x = reshape(arange<D>(24), {2, 3, 4});
-  const Tensor<D> y = flip(transpose(x[{all, range(1, 3), range(3, 0, -2)}]), 0);
+  const Tensor<D> y = flip(transpose(x[{needle::all, range(1, 3), range(3, 0, -2)}]), 0);
   CHECK(str(y.shape()) == "(2, 2, 2)");
   CHECK(list(y) == List{19, 23, 17, 21, 7, 11, 5, 9});
   CHECK(list(reshape(y, {4, 2})[{range(std::nullopt, std::nullopt, -1), 1}]) ==

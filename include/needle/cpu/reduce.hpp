@@ -133,14 +133,8 @@ class Reducer {
     void add(const R* v, std::int64_t n) {
       std::int64_t i = 0;
       if constexpr (!std::is_integral_v<R>) {
-        // 16 elements to a chain, then 16 chains: an error grows no further than by 32 roundings.
-        alignas(64) R chain[chains];
-        std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
         i = n / block * block;
-        reducer_.fold_row_(chain, v, i);
-        if (parts_ == 0) std::copy_n(chain, chains, chain_);
-        else reducer_.fold_(chain_, chain_, chain, chain, chains);
-        if (++parts_ == 16) widen();
+        if (i > 0) add_blocks(v, i);
       }
       for (; i < n; ++i) join(v[i]);
     }
@@ -153,6 +147,15 @@ class Reducer {
     }
 
    private:
+    /// 16 elements to a chain, then 16 chains: an error grows no further than by 32 roundings.
+    void add_blocks(const R* v, std::int64_t n) {
+      alignas(64) R chain[chains];
+      std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
+      reducer_.fold_row_(chain, v, n);
+      if (parts_ == 0) std::copy_n(chain, chains, chain_);
+      else reducer_.fold_(chain_, chain_, chain, chain, chains);
+      if (++parts_ == 16) widen();
+    }
     void widen() {
       for (std::int64_t half = chains / 2; half >= block; half /= 2) {
         reducer_.fold_(chain_, chain_, chain_ + half, chain_ + half, half);
