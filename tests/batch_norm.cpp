@@ -37,7 +37,7 @@ DEVICE_TEST_CASE("In evaluation the running statistics are used and stay") {
   nn::BatchNorm1d<D> norm{1, 0.0};
   norm.running_mean.assign(Tensor<D>{2});
   norm.running_var.assign(Tensor<D>{4});
-  nn::eval<D>(module);
+  nn::eval<D>(norm);
   CHECK(list(norm(Tensor<D>{{6}})) == List{2});  // one item will do
   CHECK(list(*norm.running_mean) == List{2});
   CHECK(list(*norm.running_var) == List{4});
@@ -70,6 +70,6 @@ TEST_CASE("Batch norm refuses what has no features, other features, or one value
         }) ==
         "batch_norm: training takes at least 2 values for each feature; input (0, 3, 5) has 0");
   CHECK(norm(ones({1, 3, 2})).shape() == Shape{1, 3, 2});
-  nn::eval(module);
+  nn::eval(norm);
   CHECK(norm(ones({0, 3})).shape() == Shape{0, 3});
 }
