@@ -52,7 +52,7 @@ class Run {
   void save(const std::string& path) const {
     io::Tensors<> all = io::state_dict(model_);
     for (const auto& [name, tensor] : adam_.state_dict()) all["adam." + name] = tensor;
-    io::save_tensors(path, needle::all,
+    io::save_tensors(path, all,
                      {{"step", str(step_)}, {"random", str(default_generator().offset)}});
   }
   Run& load(const std::string& path) {
