@@ -19,7 +19,7 @@ using namespace needle;
 #define NEEDS_GPU() \
   if (!Cuda::available()) SKIP("no CUDA device on this machine")
 
-/// MadeUp for tests, the same in every run.
+/// Numbers for tests, the same in every run.
 static std::int64_t pick(std::int64_t count) {
   static std::uint64_t state = 88172645463325252u;
   state ^= state << 13, state ^= state >> 7, state ^= state << 17;
@@ -27,7 +27,7 @@ static std::int64_t pick(std::int64_t count) {
 }
 
 /// Elements and a view of them, to be put on several devices.
-struct MadeUp {
+struct Numbers {
   std::vector<double> values;
   Shape base;
   Dtype dtype;
@@ -46,8 +46,8 @@ struct MadeUp {
 };
 
 /// A view of a shape: axes exchanged, reversed, stepped over, repeated; or compact.
-static MadeUp made_up(const Shape& shape, Dtype dtype = Dtype::float32, bool compact = false) {
-  MadeUp x{{}, shape, dtype, compact_layout(shape)};
+static Numbers numbers(const Shape& shape, Dtype dtype = Dtype::float32, bool compact = false) {
+  Numbers x{{}, shape, dtype, compact_layout(shape)};
   if (!compact) {
     Axes order, inverse;
     for (int i = 0; i < shape.ndim(); ++i) order.push_back(i), inverse.push_back(0);
@@ -191,7 +191,7 @@ TEST_CASE("programs give the bits that the CPU gives") {
       const Dtype dtype = arithmetic == Arithmetic::int32 || pick(3) == 0
                               ? (pick(2) ? Dtype::int32 : Dtype::uint8)
                               : Dtype::float32;
-      const MadeUp n = made_up(shape, dtype, pick(3) == 0);
+      const Numbers n = numbers(shape, dtype, pick(3) == 0);
       x.push_back(n.on<Cuda>()), cpu_x.push_back(n.on<Cpu>());
     }
     for (int i = 0; i < program.outputs; ++i) {
@@ -214,7 +214,7 @@ TEST_CASE("each scalar function is the reference's") {
     for (int i = 0; i < 3; ++i) program.add_input();
     program.add_output(program.add_step(function, 0, 1, 2));
     program.finish();
-    const MadeUp in[] = {made_up({37, 41}), made_up({37, 41}), made_up({37, 41})};
+    const Numbers in[] = {numbers({37, 41}), numbers({37, 41}), numbers({37, 41})};
     const std::vector<Array<Cuda>> x = {in[0].on<Cuda>(), in[1].on<Cuda>(), in[2].on<Cuda>()};
     const std::vector<Array<Reference>> z = {in[0].on<Reference>(), in[1].on<Reference>(),
                                              in[2].on<Reference>()};
@@ -236,8 +236,8 @@ TEST_CASE("reductions are the reference's, over any axes of any view") {
     for (unsigned mask = 1; mask < 1u << shape.ndim(); ++mask) {
       const bool integers = pick(3) == 0;
       const Dtype dtype = integers ? Dtype::int32 : Dtype::float32;
-      const MadeUp x = made_up(shape, dtype, pick(2) == 0),
-                    y = made_up(shape, dtype, pick(2) == 0);
+      const Numbers x = numbers(shape, dtype, pick(2) == 0),
+                    y = numbers(shape, dtype, pick(2) == 0);
       Program program;
       program.arithmetic = integers ? Arithmetic::int32 : Arithmetic::real;
       const int a = program.add_input(), b = program.add_input();
@@ -289,8 +289,8 @@ TEST_CASE("products of every tile are the reference's, for any strides and batch
       Shape a = c.batch, b = c.batch, out = c.batch;
       a.push_back(c.m), a.push_back(c.k), b.push_back(c.k), b.push_back(c.n);
       out.push_back(c.m), out.push_back(c.n);
-      const MadeUp x = made_up(a, Dtype::float32, view == 0),
-                    y = made_up(b, Dtype::float32, view < 2);
+      const Numbers x = numbers(a, Dtype::float32, view == 0),
+                    y = numbers(b, Dtype::float32, view < 2);
       Array<Reference> expected(out, Dtype::float64);
       gemm(x.on<Reference>(), y.on<Reference>(), expected);
       const auto agrees = [&](auto&& multiply) {
@@ -323,7 +323,7 @@ TEST_CASE("copies move and convert between any views") {
                             : i == 1 ? Shape{0, 2}
                             : i < 4  ? Shape{37, 41}
                                      : Shape{3, 4, 5, 6};
-        const MadeUp x = made_up(shape, from, i == 2);
+        const Numbers x = numbers(shape, from, i == 2);
         Array<Cuda> base(permuted(compact_layout(shape),
                                   shape.ndim() > 1 && i % 2 ? i == 5 ? Axes{2, 0, 3, 1} : Axes{1, 0}
                                   : shape.ndim() == 4 ? Axes{0, 1, 2, 3}
@@ -350,7 +350,7 @@ TEST_CASE("the position of an extreme is the first one, and NaN comes before all
   for (const Shape& shape : shapes) {
     for (Dtype dtype : {Dtype::float32, Dtype::int32, Dtype::uint8}) {
       for (int axis = 0; axis < shape.ndim(); ++axis) {
-        MadeUp x = made_up(shape, dtype, pick(2) == 0);
+        Numbers x = numbers(shape, dtype, pick(2) == 0);
         for (double& value : x.values) value = std::floor(value / 4);  // many ties
         if (is_float(dtype)) x.values[x.values.size() / 2] = x.values.back() = NAN;
         Shape kept = shape;
@@ -379,14 +379,14 @@ TEST_CASE("gather and scatter_add follow any index, and refuse the first that is
     const std::int64_t size = shape[axis];
     Shape where = shape;
     where[axis] = 1 + pick(300);
-    MadeUp index = made_up(where, Dtype::int32, pick(2) == 0);
+    Numbers index = numbers(where, Dtype::int32, pick(2) == 0);
     for (double& value : index.values) value = double(pick(size));
-    const MadeUp x = made_up(shape, pick(2) ? Dtype::float32 : Dtype::int32, pick(2) == 0);
-    const MadeUp source = made_up(where, Dtype::float32, pick(2) == 0);
+    const Numbers x = numbers(shape, pick(2) ? Dtype::float32 : Dtype::int32, pick(2) == 0);
+    const Numbers source = numbers(where, Dtype::float32, pick(2) == 0);
     INFO("round " << round << ": " << str(where) << " into " << str(shape) << " along " << axis);
     Array<Cuda> out(where, x.dtype), sum(shape, Dtype::float32);
     Array<Cpu> cpu_out(where, x.dtype), cpu_sum(shape, Dtype::float32);
-    const MadeUp start = made_up(shape, Dtype::float32, true);
+    const Numbers start = numbers(shape, Dtype::float32, true);
     copy(start.on<Cuda>(), sum), copy(start.on<Cpu>(), cpu_sum);
     gather(x.on<Cuda>(), index.on<Cuda>(), axis, out);
     gather(x.on<Cpu>(), index.on<Cpu>(), axis, cpu_out);

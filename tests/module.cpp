@@ -119,9 +119,9 @@ TEST_CASE("A container made of one container of its kind holds it") {
 }
 
 TEST_CASE("A class that lists its fields is a module") {
-  const Positive module(3);
-  CHECK(names(module) == Names{"log_scale"});
-  CHECK(module(Tensor<>{2}).item() == Approx(6));
+  const Positive positive(3);
+  CHECK(names(positive) == Names{"log_scale"});
+  CHECK(positive(Tensor<>{2}).item() == Approx(6));
 }
 
 TEST_CASE("AnyModule calls, names, copies and moves the module in it") {

@@ -49,7 +49,7 @@ DEVICE_TEST_CASE("What is saved is loaded: every dtype, shape and view, and the 
   io::Tensors<D> tensors;
   tensors["real"] = matrix;
   tensors["transposed"] = transpose(matrix);
-  tensors["every other, backwards"] = matrix[{all, range(std::nullopt, std::nullopt, -2)}];
+  tensors["every other, backwards"] = matrix[{needle::all, range(std::nullopt, std::nullopt, -2)}];
   tensors["a sum \"\u00e4\" not yet calculated"] = matrix + 1;
   tensors["scalar"] = full<D>({}, 7);
   tensors["empty"] = zeros<D>({0, 3});
