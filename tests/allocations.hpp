@@ -11,6 +11,8 @@ inline std::atomic<long> live = 0;
 }
 inline long live_allocations() { return allocations::live.load(); }
 
+// nvcc takes a replaced `operator new` for the device's too, so there nothing is counted.
+#if !defined(__CUDACC__)
 void* operator new(std::size_t bytes) {
   void* block = std::malloc(bytes ? bytes : 1);
   if (!block) throw std::bad_alloc();
@@ -27,3 +29,4 @@ void operator delete(void* block) noexcept {
   std::free(block);
 }
 void operator delete(void* block, std::size_t) noexcept { operator delete(block); }
+#endif

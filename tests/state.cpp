@@ -21,7 +21,7 @@ struct Small {
 /// A module that gives two values one name.
 struct Twice {
   nn::Parameter<> a{Tensor<>{1}}, b{Tensor<>{2}};
-  [[maybe_unused]] void fields(auto&& f) { f("weight", a), f("weight", b); }
+  void fields(auto&& f) { f("weight", a), f("weight", b); }
 };
 
 /// A training run that can stop after any batch and go on from a file.
