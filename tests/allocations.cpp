@@ -1,0 +1,25 @@
+// `new` and `delete` that count. A file of their own, for nvcc would take them for the device's too.
+#include "allocations.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+static std::atomic<long> live = 0;
+
+long live_allocations() { return live.load(); }
+
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  void* block = std::malloc(bytes ? bytes : 1);
+  if (block) live.fetch_add(1, std::memory_order_relaxed);
+  return block;
+}
+void* operator new(std::size_t bytes) {
+  if (void* block = operator new(bytes, std::nothrow)) return block;
+  throw std::bad_alloc();
+}
+void operator delete(void* block) noexcept {
+  if (block) live.fetch_sub(1, std::memory_order_relaxed);
+  std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept { operator delete(block); }
