@@ -5,7 +5,7 @@
 // instruction sets give the same bits. The body is a macro for the reason given in gemm_kernel.hpp.
 #pragma once
 
-#include "needle/cpu/gemm_kernel.hpp"
+#include "needle/cpu/isa.hpp"
 #include "needle/cpu/transfer.hpp"
 #include "needle/program/program.hpp"
 

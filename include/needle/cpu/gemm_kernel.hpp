@@ -21,25 +21,6 @@
 
 namespace needle::cpu {
 
-/// `Bytes` of floats as one value, and the same in memory at any float's address.
-template <int Bytes>
-struct VectorOf;
-template <>
-struct VectorOf<16> {
-  typedef float Value __attribute__((vector_size(16)));
-  typedef float Memory __attribute__((vector_size(16), aligned(4), may_alias));
-};
-template <>
-struct VectorOf<32> {
-  typedef float Value __attribute__((vector_size(32)));
-  typedef float Memory __attribute__((vector_size(32), aligned(4), may_alias));
-};
-template <>
-struct VectorOf<64> {
-  typedef float Value __attribute__((vector_size(64)));
-  typedef float Memory __attribute__((vector_size(64), aligned(4), may_alias));
-};
-
 /// C = A B (or C += A B when `add`) for one tile: A by its strides, rows of B and C contiguous.
 using GemmTile = void (*)(int64_t k, const float* a, int64_t a_row, int64_t a_col, const float* b,
                           int64_t b_row, float* c, int64_t c_row, bool add);

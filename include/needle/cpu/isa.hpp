@@ -47,4 +47,23 @@ inline Isa isa() {
   return chosen;
 }
 
+/// `Bytes` of floats as one value, and the same in memory at any float's address.
+template <int Bytes>
+struct VectorOf;
+template <>
+struct VectorOf<16> {
+  typedef float Value __attribute__((vector_size(16)));
+  typedef float Memory __attribute__((vector_size(16), aligned(4), may_alias));
+};
+template <>
+struct VectorOf<32> {
+  typedef float Value __attribute__((vector_size(32)));
+  typedef float Memory __attribute__((vector_size(32), aligned(4), may_alias));
+};
+template <>
+struct VectorOf<64> {
+  typedef float Value __attribute__((vector_size(64)));
+  typedef float Memory __attribute__((vector_size(64), aligned(4), may_alias));
+};
+
 }  // namespace needle::cpu
