@@ -151,6 +151,7 @@ static bool is_exact(int function, Arithmetic arithmetic) {
   if (function == code<scalar::Divide> || function == code<scalar::Power>) return false;
   const bool product = function == code<scalar::Multiply> ||
                        function == code<scalar::MultiplyAdd> ||
+                       function == code<scalar::MultiplySubtract> ||
                        function == code<scalar::SubtractProduct>;
   return arithmetic == Arithmetic::int32 || !product;
 }

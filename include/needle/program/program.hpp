@@ -81,9 +81,12 @@ struct Program {
       const bool add = s.function == scalar::code<scalar::Add>;
       if (!add && s.function != scalar::code<scalar::Subtract>) continue;
       int j = product(s.b), other = s.a;
-      if (j < 0 && add) j = product(s.a), other = s.b;
+      const bool left = j < 0;
+      if (left) j = product(s.a), other = s.b;
       if (j < 0) continue;
-      const int code = add ? scalar::code<scalar::MultiplyAdd> : scalar::code<scalar::SubtractProduct>;
+      const int code = add    ? scalar::code<scalar::MultiplyAdd>
+                       : left ? scalar::code<scalar::MultiplySubtract>
+                              : scalar::code<scalar::SubtractProduct>;
       s = {static_cast<std::uint8_t>(code), s.result, step[j].a, step[j].b,
            static_cast<std::uint8_t>(other)};
       gone[j] = true;

@@ -180,6 +180,11 @@ struct MultiplyAdd {
   template <class R>
   NEEDLE_FN static R apply(R x, R y, R z) { return Add::apply(Multiply::apply(x, y), z); }
 };
+/// x y - z
+struct MultiplySubtract {
+  template <class R>
+  NEEDLE_FN static R apply(R x, R y, R z) { return Subtract::apply(Multiply::apply(x, y), z); }
+};
 /// z - x y
 struct SubtractProduct {
   template <class R>
@@ -222,7 +227,7 @@ struct List {
 using ScalarFunctions =
     List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add, Subtract,
          Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp,
-         MultiplyAdd, SubtractProduct, ToInt32, ToUint8>;
+         MultiplyAdd, MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
 
 /// How many operands a scalar function takes: 1, 2 or 3.
 template <class F>
