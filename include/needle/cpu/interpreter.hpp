@@ -88,11 +88,14 @@ class Interpreter {
 
   /// Calculates positions [begin, begin + n), no more than the `longest` run.
   void run(std::int64_t begin, std::int64_t n) {
+    const R* next[Program::max_inputs + 1];  // what the next tile reads and writes
+    int streams = 0;
     for (int k = 0; k < program_.inputs; ++k) {
       value_[k] = buffer_[k];
       if (constant_[k]) continue;
       if (direct_[k] && may_read_over(inputs_[k], begin, n)) {
         value_[k] = inputs_[k].template data<R>() + begin;
+        next[streams++] = value_[k] + n;
         continue;
       }
       const bool row_start = periodic_[k] && begin % loop_.shape.back() == 0;
@@ -104,9 +107,12 @@ class Interpreter {
       value_[program_.output[0]] = value_[program_.step[0].a];
       return;
     }
+    next[streams++] = value_[program_.output[0]] + n;
     for (int i = 0; i < program_.steps; ++i) {
       const Program::Step& s = program_.step[i];
-      table_[s.function](value_[s.result], value_[s.a], value_[s.b], value_[s.c], padded(n));
+      const int left = program_.steps - 1 - i;  // a stream for each of the last steps
+      table_[s.function](value_[s.result], value_[s.a], value_[s.b], value_[s.c], padded(n),
+                         left < streams ? next[left] : value_[s.a]);
     }
   }
 

@@ -114,12 +114,12 @@ class Reducer {
   /// a[i] = join(a[i], b[i]) for any count.
   void fold(R* a, const R* b, std::int64_t count) const {
     const std::int64_t whole = count / block * block, rest = count - whole;
-    if (whole > 0) fold_(a, a, b, b, whole);
+    if (whole > 0) fold_(a, a, b, b, whole, b);
     if (rest > 0) {
       R x[block] = {}, y[block] = {};
       std::copy_n(a + whole, rest, x);
       std::copy_n(b + whole, rest, y);
-      fold_(x, x, y, y, block);
+      fold_(x, x, y, y, block, y);
       std::copy_n(x, rest, a + whole);
     }
   }
@@ -153,12 +153,13 @@ class Reducer {
       std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
       reducer_.fold_row_(chain, v, n);
       if (parts_ == 0) std::copy_n(chain, chains, chain_);
-      else reducer_.fold_(chain_, chain_, chain, chain, chains);
+      else reducer_.fold_(chain_, chain_, chain, chain, chains, chain);
       if (++parts_ == 16) widen();
     }
     void widen() {
       for (std::int64_t half = chains / 2; half >= block; half /= 2) {
-        reducer_.fold_(chain_, chain_, chain_ + half, chain_ + half, half);
+        const R* upper = chain_ + half;
+        reducer_.fold_(chain_, chain_, upper, upper, half, upper);
       }
       Wide wide[block];
       std::copy_n(chain_, block, wide);
