@@ -104,6 +104,50 @@ Tensor<D> left_sum(const std::vector<Tensor<D>>& x) {
   return apply_all(LeftSum{}, x);
 }
 
+/// Polar coordinates of points (x, y): an op with two results, and a third of another element type that
+/// says in which half of the plane they are.
+struct Polar {
+  static std::array<Shape, 3> shape(const Shape& x, const Shape& y) {
+    if (!(x == y)) needle::fail("polar: shapes ", x, " and ", y, "; they must be equal");
+    return {x, x, x};
+  }
+  static std::array<needle::Dtype, 3> dtype(needle::Dtype x, needle::Dtype) {
+    return {x, x, needle::Dtype::uint8};
+  }
+  template <Device D>
+  static std::array<Array<D>, 3> compute(const Array<D>& x, const Array<D>& y) {
+    ++calls;
+    const auto xs = Tensor<D>(x).values(), ys = Tensor<D>(y).values();
+    auto radius = xs, angle = xs;
+    std::vector<std::uint8_t> upper;
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      radius[i] = std::hypot(xs[i], ys[i]);
+      angle[i] = std::atan2(ys[i], xs[i]);
+      upper.push_back(ys[i] > 0);
+    }
+    return {needle::upload<D>(radius.data(), x.shape), needle::upload<D>(angle.data(), x.shape),
+            needle::upload<D>(upper.data(), x.shape)};
+  }
+  /// From those of radius and angle, of which one may be absent.
+  static auto gradient(const auto& g, const auto& results, const auto& x, const auto& y) {
+    std::array<std::remove_cvref_t<decltype(x)>, 2> gradients;
+    const auto& radius = results[0];
+    const auto add = [](auto& sum, const auto& term) { sum = sum ? sum + term : term; };
+    if (g[0]) add(gradients[0], g[0] * x / radius), add(gradients[1], g[0] * y / radius);
+    if (g[1]) {
+      add(gradients[0], -g[1] * y / square(radius));
+      add(gradients[1], g[1] * x / square(radius));
+    }
+    return gradients;
+  }
+  static inline int calls = 0;
+};
+
+template <Device D>
+std::array<Tensor<D>, 3> polar(const Tensor<D>& x, const Tensor<D>& y) {
+  return apply(Polar{}, x, y);
+}
+
 /// The parity of whole numbers; no gradient, and an element type of its own.
 struct IsOdd {
   static Shape shape(const Shape& x) { return x; }
@@ -178,4 +222,58 @@ TEMPLATE_TEST_CASE("A user's op is lazy, runs once and is kept or dropped like o
   const Tensor<D> again = sum(checkpoint([](const auto& in) { return sin(mine::cube(in)); }, x));
   again.backward();
   CHECK(mine::Cube::calls == 3);
+}
+
+TEMPLATE_TEST_CASE("A user's op may have several results, each differentiated or not", "", Cpu,
+                   Reference) {
+  check_op<TestType>(
+      [](auto x, auto y) {
+        const auto [radius, angle, upper] = mine::polar(x + 3, y);
+        return radius * sin(angle) + angle * upper;
+      },
+      numbers({3, 4}), numbers({3, 4}));
+  check_op<TestType>([](auto x, auto y) { return mine::polar(x + 3, y)[0]; }, numbers({5}),
+                     numbers({5}));
+  check_op<TestType>([](auto x, auto y) { return mine::polar(x + 3, y)[1]; }, numbers({2, 0}),
+                     numbers({2, 0}));
+  check_op<TestType>(
+      [](auto x, auto y) {
+        return checkpoint(
+            [](const auto& a, const auto& b) {
+              const auto [radius, angle, upper] = mine::polar(a + 3, b);
+              return radius * angle * radius;
+            },
+            x, y);
+      },
+      numbers({4}), numbers({4}));
+}
+
+TEMPLATE_TEST_CASE("Several results are calculated together, once, and dropped one by one", "", Cpu,
+                   Reference) {
+  using D = TestType;
+  const Tensor<D> x = ones<D>({1000}).requires_grad(true), y = ones<D>({1000});
+  mine::Polar::calls = 0;
+  {
+    const auto [radius, angle, upper] = mine::polar(x, y);
+    CHECK(mine::Polar::calls == 0);
+    CHECK(upper.dtype() == Dtype::uint8);
+    CHECK(!upper.requires_grad());
+    const Tensor<D> loss = sum(radius * radius) + sum(angle);
+    loss.backward();
+    CHECK(mine::Polar::calls == 1);
+    CHECK(x.grad().values()[999] == Approx(2 - 0.5));
+    CHECK(list(upper)[0] == 1);
+    CHECK(list(radius)[0] == Approx(std::sqrt(2.0)));
+    CHECK(mine::Polar::calls == 1);
+  }
+  const std::size_t before = memory_stats<D>().live;
+  {
+    no_grad guard;
+    Tensor<D> upper = mine::polar(x, y)[2];
+    upper.realize();
+    CHECK(memory_stats<D>().live < before + 4000);  // one byte each, radius and angle are gone
+    CHECK(upper.inputs().empty());
+  }
+  CHECK(refusal([] { mine::polar(Tensor<D>{1, 2}, Tensor<D>{1}); }) ==
+        "polar: shapes (2,) and (1,); they must be equal");
 }

@@ -8,11 +8,13 @@
 //   Array<D> compute(const Array<D>&...) const;
 //   auto gradient(g, y, x...) const;           an array of tensors, one an input; empty ones are absent
 //   static constexpr unsigned reads;           what the gradient reads; everything if not said
-// Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector.
+// Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector. Ops
+// with several results give a std::array of shapes, dtypes and arrays, and the g and y of their gradient
+// are arrays too: an absent g is an empty tensor. Their results are nodes of their own, parts of the op's.
 #pragma once
 
 #include <array>
-#include <cctype>
+#include <memory>
 
 #include "needle/graph/tensor.hpp"
 
@@ -49,148 +51,154 @@ std::string op_name() {
 
 /// The dtype of arithmetic on these: real if any is a float, else int32.
 template <Device D>
-Dtype promote(std::initializer_list<Dtype> dtypes) {
-  for (Dtype dtype : dtypes) {
-    if (is_float(dtype)) return real<D>;
+Dtype promote(std::span<const Ref<Expression<D>>> inputs) {
+  for (const auto& input : inputs) {
+    if (is_float(input->dtype)) return real<D>;
   }
   return Dtype::int32;
 }
 
-template <Device D, class O, class... Dtypes>
-Dtype result_dtype(const O& op, Dtypes... dtypes) {
-  if constexpr (requires { op.dtype(dtypes...); }) {
-    return op.dtype(dtypes...);
-  } else if constexpr (ScalarOp<O>) {
-    if constexpr (scalar::real_only<typename O::Function>) return real<D>;
-    else return promote<D>({dtypes...});
-  } else {
-    return real<D>;
+/// The shape that inputs broadcast to.
+template <Device D>
+NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs, std::string (*name)()) {
+  Shape shape = inputs[0]->shape;
+  for (const auto& input : inputs.subspan(1)) {
+    if (shape == input->shape || input->shape.ndim() == 0) continue;
+    shape = shape.ndim() == 0 ? input->shape : broadcast_shapes(shape, input->shape, name());
   }
-}
-
-NEEDLE_NOINLINE inline Shape broadcast_for(const Shape& a, const Shape& b, std::string (*name)()) {
-  if (a.ndim() == 0) return b;
-  if (b.ndim() == 0) return a;
-  return broadcast_shapes(a, b, name());
-}
-
-template <class O, class... Shapes>
-Shape result_shape(const O& op, const Shape& first, const Shapes&... rest) {
-  if constexpr (ScalarOp<O>) {
-    Shape shape = first;
-    (static_cast<void>(shape == rest || (shape = broadcast_for(shape, rest, op_name<O>), true)), ...);
-    return shape;
-  } else if constexpr (ReductionOp<O>) {
-    return reduced_shape(first, op.mask, op.keepdims);
-  } else {
-    return op.shape(first, rest...);
-  }
+  return shape;
 }
 
 template <class O>
-constexpr Kind kind_of = ScalarOp<O>      ? Kind::scalar
-                         : ReductionOp<O> ? Kind::reduction
-                                          : Kind::other;
-
-/// What a new node takes over from its inputs.
-template <Device D>
-NEEDLE_NOINLINE void connect(Expression<D>& node, std::span<const Ref<Expression<D>>> inputs) {
-  bool tracked = false;
-  for (const auto& input : inputs) {
-    tracked |= input->tracked;
-    if (input->evaluated()) {
-      const auto bytes = static_cast<std::int64_t>(input->value.storage->bytes);
-      node.pending_bytes += input->tracked ? 0 : bytes;
-    } else {
-      node.pending_depth = (std::max)(node.pending_depth, input->pending_depth);
-      node.pending_bytes += input->pending_bytes;
-    }
-    node.pending_bytes = (std::min)(node.pending_bytes, std::int64_t{1} << 60);
+constexpr OpTraits traits_of() {
+  OpTraits traits{.kind = Kind::other, .reads = reads_everything, .name = op_name<O>};
+  if constexpr (ScalarOp<O>) {
+    using F = typename O::Function;
+    traits.kind = Kind::scalar, traits.function = scalar::code<F>, traits.real = scalar::real_only<F>;
+  } else if constexpr (ReductionOp<O>) {
+    traits.kind = Kind::reduction, traits.function = static_cast<std::uint8_t>(O::monoid);
+    traits.real = false;
   }
-  node.pending_depth += 1;
-  node.tracked = tracked && thread_mode.recording && is_float(node.dtype);
-  node.checkpointed = thread_mode.checkpointing;
+  if constexpr (ReadsSome<O>) traits.reads = O::reads;
+  return traits;
+}
+template <class O>
+inline constexpr OpTraits op_traits = traits_of<O>();
+
+template <class O, Device D>
+Shape result_shape(const O& op, std::span<const Ref<Expression<D>>> inputs, const auto&... shapes) {
+  if constexpr (ScalarOp<O>) return common_shape<D>(inputs, op_name<O>);
+  else if constexpr (ReductionOp<O>) return reduced_shape(shapes..., op.mask, op.keepdims);
+  else return op.shape(shapes...);
+}
+template <class O, Device D>
+Dtype result_dtype(const O& op, std::span<const Ref<Expression<D>>> inputs, const auto&... dtypes) {
+  if constexpr (requires { op.dtype(dtypes...); }) return op.dtype(dtypes...);
+  else if constexpr (ScalarOp<O>) return op_traits<O>.real ? real<D> : promote<D>(inputs);
+  else return real<D>;
 }
 
-/// An op as an expression; `Inputs` is a std::array or a std::vector of references.
-template <class O, Device D, class Inputs>
+/// Several arrays as the value of one node: a block that holds their handles, and lets them go with it.
+template <Device D, std::size_t n>
+Array<D> bundle(std::array<Array<D>, n> parts) {
+  std::size_t bytes = 0;
+  for (const Array<D>& part : parts) bytes += part.storage->bytes;
+  const auto kept = std::make_shared<std::array<Array<D>, n>>(std::move(parts));
+  Array<D> result;
+  result.storage = Ref(new Storage<D>(kept->data(), bytes, [kept] {}));
+  static_cast<Layout&>(result) = compact_layout({0});
+  return result;
+}
+
+/// One of several results.
+struct Part {
+  static constexpr unsigned reads = reads_nothing;
+  std::int16_t index;
+  Shape result;
+  Dtype type;
+  const Shape& shape(const Shape&) const { return result; }
+  Dtype dtype(Dtype) const { return type; }
+  template <Device D>
+  Array<D> compute(const Array<D>& whole) const {
+    return static_cast<const Array<D>*>(whole.storage->data)[index];
+  }
+};
+
+template <class>
+inline constexpr std::size_t array_size = 0;
+template <std::size_t n>
+inline constexpr std::size_t array_size<std::array<Shape, n>> = n;
+
+/// How many results an op of N inputs has where its `shape` gives an array of them; else 0.
+template <class O, std::size_t N>
+inline constexpr std::size_t results = []<std::size_t... i>(std::index_sequence<i...>) {
+  if constexpr (requires(const O& op, const Shape& x) { op.shape((static_cast<void>(i), x)...); }) {
+    return array_size<std::remove_cvref_t<decltype(std::declval<const O&>().shape(
+        (static_cast<void>(i), std::declval<const Shape&>())...))>>;
+  } else {
+    return std::size_t{0};
+  }
+}(std::make_index_sequence<N>());
+
+template <class O, Device D, std::same_as<Tensor<D>>... Inputs>
+auto parts(const O& op, const Tensor<D>& whole, const Inputs&... x);
+
+/// An op as an expression of N inputs, or of any number where N is 0.
+template <class O, Device D, std::size_t N>
 class Node final : public Expression<D> {
-  static constexpr bool any_number = std::same_as<Inputs, std::vector<Ref<Expression<D>>>>;
+  using Each = std::make_index_sequence<N>;
 
  public:
-  Node(const O& op, const Shape& shape, Dtype dtype, Inputs inputs)
-      : Expression<D>(kind_of<O>, shape, dtype), op_(op), inputs_(std::move(inputs)) {
-    if constexpr (ScalarOp<O>) {
-      this->function = scalar::code<typename O::Function>;
-      bool real = scalar::real_only<typename O::Function>;
-      for (const auto& input : inputs_) real |= is_float(input->dtype);
-      this->arithmetic = real || is_float(dtype) ? Arithmetic::real : Arithmetic::int32;
-    } else if constexpr (ReductionOp<O>) {
-      this->function = static_cast<std::uint8_t>(O::monoid);
-      this->axes = op_.mask;
-      this->arithmetic = is_float(dtype) ? Arithmetic::real : Arithmetic::int32;
-    }
-    connect<D>(*this, inputs_);
+  Node(const O& op, const Shape& shape, Dtype dtype, std::span<Ref<Expression<D>>> inputs)
+      : Expression<D>(op_traits<O>, shape, dtype), op_(op) {
+    if constexpr (ReductionOp<O>) this->axes = op_.mask;
+    if constexpr (std::same_as<O, Part>) this->part = op_.index;
+    this->connect(inputs);
   }
 
-  std::string name() const override { return op_name<O>(); }
-  std::span<Ref<Expression<D>>> inputs() override {
-    if constexpr (!any_number) {
-      if (!inputs_[0]) return {};  // forgotten
-    }
-    return inputs_;
+  Ref<Expression<D>> clone(std::span<Ref<Expression<D>>> inputs) const override {
+    return Ref<Expression<D>>(new Node(op_, this->shape, this->dtype, inputs));
   }
-  void forget_inputs() override {
-    if constexpr (any_number) inputs_.clear();
-    else inputs_ = {};
-  }
-  unsigned reads() const override {
-    if constexpr (ReadsSome<O>) return O::reads;
-    else return reads_everything;
-  }
-  Ref<Expression<D>> clone(std::span<const Ref<Expression<D>>> inputs) const override {
-    Inputs copies = inputs_;
-    std::copy(inputs.begin(), inputs.end(), copies.begin());
-    return Ref<Expression<D>>(new Node(op_, this->shape, this->dtype, std::move(copies)));
-  }
-
   Array<D> compute(std::span<const Array<D>> x) const override {
-    if constexpr (kind_of<O> != Kind::other) {
-      return {};
-    } else {
-      return spread(x, [&](const auto&... each) -> Array<D> { return op_.compute(each...); });
-    }
+    if constexpr (op_traits<O>.kind != Kind::other) return {};
+    else if constexpr (N == 0) return op_.compute(x);
+    else return computed(x, Each());
   }
-
-  void gradient(const Tensor<D>& g, const Tensor<D>& y, std::span<const Tensor<D>> x,
-                std::span<Tensor<D>> results) const override {
-    // The op is an argument: of a member, nvcc asks already here, where it is no template any more.
-    const auto differentiate = [&](const auto& op, const auto&... each) {
-      if constexpr (requires { op.gradient(g, y, each...); }) {
-        auto gradients = op.gradient(g, y, each...);
-        std::move(gradients.begin(), gradients.end(), results.begin());
-      } else {
-        fail("backward: ", op_name<O>(), " has no gradient");
-      }
-    };
-    spread(x, [&](const auto&... each) { differentiate(op_, each...); });
+  void gradient(std::span<const Tensor<D>> g, const Tensor<D>& y, std::span<const Tensor<D>> x,
+                std::span<Tensor<D>> to) const override {
+    if constexpr (N == 0) differentiate(op_, to, g[0], y, x);
+    else differentiate_each(g, y, x, to, Each());
   }
 
  private:
-  /// Calls f with each element of x, or with x itself where the op takes any number of inputs.
-  template <class T, class F>
-  static decltype(auto) spread(std::span<const T> x, F&& f) {
-    if constexpr (!any_number) {
-      return [&]<std::size_t... i>(std::index_sequence<i...>) -> decltype(auto) {
-        return f(x[i]...);
-      }(std::make_index_sequence<std::tuple_size_v<Inputs>>());
+  template <std::size_t... i>
+  Array<D> computed(std::span<const Array<D>> x, std::index_sequence<i...>) const {
+    if constexpr (results<O, N> > 0) return bundle(op_.compute(x[i]...));
+    else return op_.compute(x[i]...);
+  }
+  template <std::size_t... i>
+  void differentiate_each(std::span<const Tensor<D>> g, const Tensor<D>& y,
+                          std::span<const Tensor<D>> x, std::span<Tensor<D>> to,
+                          std::index_sequence<i...>) const {
+    if constexpr (results<O, N> > 0) {
+      std::array<Tensor<D>, results<O, N>> gs;
+      std::copy(g.begin(), g.end(), gs.begin());
+      differentiate(op_, to, gs, parts(op_, y, x[i]...), x[i]...);
     } else {
-      return f(x);
+      differentiate(op_, to, g[0], y, x[i]...);
+    }
+  }
+  // The op is an argument: of a member, nvcc asks already here, where it is no template any more.
+  static void differentiate(const auto& op, std::span<Tensor<D>> to, const auto&... arguments) {
+    if constexpr (requires { op.gradient(arguments...); }) {
+      auto gradients = op.gradient(arguments...);
+      for (std::size_t k = 0; k < gradients.size(); ++k) to[k] = std::move(gradients[k]);
+    } else {
+      fail("backward: ", op_name<O>(), " has no gradient");
     }
   }
 
   [[no_unique_address]] O op_;
-  Inputs inputs_;
 };
 
 template <Device D>
@@ -209,14 +217,37 @@ NEEDLE_NOINLINE Tensor<D> finish(Expression<D>* node) {
 }  // namespace detail
 
 /// A new expression: `op` on these inputs. Shapes and dtypes are checked here; nothing is calculated.
+/// Of an op with several results, an array of tensors.
 template <class O, Device D, std::same_as<Tensor<D>>... More>
-NEEDLE_NOINLINE Tensor<D> apply(const O& op, const Tensor<D>& first, const More&... more) {
-  using Inputs = std::array<Ref<Expression<D>>, 1 + sizeof...(More)>;
-  const Shape shape = detail::result_shape(op, first.node().shape, more.node().shape...);
-  const Dtype dtype = detail::result_dtype<D>(op, first.node().dtype, more.node().dtype...);
-  return detail::finish<D>(new detail::Node<O, D, Inputs>(
-      op, shape, dtype, Inputs{first.expression(), more.expression()...}));
+NEEDLE_NOINLINE auto apply(const O& op, const Tensor<D>& first, const More&... more) {
+  constexpr std::size_t n = 1 + sizeof...(More);
+  Ref<Expression<D>> inputs[] = {Ref(&first.node()), Ref(&more.node())...};
+  if constexpr (detail::results<O, n> > 0) {
+    const Tensor<D> whole = detail::finish<D>(new detail::Node<O, D, n>(op, {0}, real<D>, inputs));
+    return detail::parts(op, whole, first, more...);
+  } else {
+    const Shape shape = detail::result_shape<O, D>(op, inputs, first.node().shape, more.node().shape...);
+    const Dtype dtype = detail::result_dtype<O, D>(op, inputs, first.dtype(), more.dtype()...);
+    return detail::finish<D>(new detail::Node<O, D, n>(op, shape, dtype, inputs));
+  }
 }
+
+namespace detail {
+/// The results of an op that has several, as tensors.
+template <class O, Device D, std::same_as<Tensor<D>>... Inputs>
+auto parts(const O& op, const Tensor<D>& whole, const Inputs&... x) {
+  constexpr std::size_t n = results<O, sizeof...(Inputs)>;
+  const std::array<Shape, n> shapes = op.shape(x.shape()...);
+  std::array<Dtype, n> dtypes;
+  if constexpr (requires { op.dtype(x.dtype()...); }) dtypes = op.dtype(x.dtype()...);
+  else dtypes.fill(real<D>);
+  std::array<Tensor<D>, n> results;
+  for (std::size_t k = 0; k < n; ++k) {
+    results[k] = apply(Part{static_cast<std::int16_t>(k), shapes[k], dtypes[k]}, whole);
+  }
+  return results;
+}
+}  // namespace detail
 
 /// A new expression of an op that takes any number of inputs.
 template <class O, Device D>
@@ -230,9 +261,8 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
     nodes.push_back(input.expression());
   }
   const Shape shape = op.shape(std::span<const Shape>(shapes));
-  const Dtype dtype = detail::result_dtype<D>(op, std::span<const Dtype>(dtypes));
-  return detail::finish<D>(
-      new detail::Node<O, D, std::vector<Ref<Expression<D>>>>(op, shape, dtype, std::move(nodes)));
+  const Dtype dtype = detail::result_dtype<O, D>(op, nodes, std::span<const Dtype>(dtypes));
+  return detail::finish<D>(new detail::Node<O, D, 0>(op, shape, dtype, nodes));
 }
 
 /// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not hold
@@ -245,7 +275,7 @@ Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
     }
     check_holds(dtype, value, "constant");
   }
-  auto* node = new Expression<D>(Kind::constant, checked(shape, "constant"), dtype);
+  auto* node = new Expression<D>(detail::constant_traits, checked(shape, "constant"), dtype);
   node->constant = value;
   return Tensor<D>(Ref<Expression<D>>(node));
 }

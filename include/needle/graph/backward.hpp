@@ -4,7 +4,7 @@
 // for the next order.
 #pragma once
 
-#include "needle/graph/schedule.hpp"
+#include "needle/graph/realize.hpp"
 
 namespace needle {
 
@@ -55,6 +55,7 @@ class Tape {
                                        const std::vector<bool>& wanted,
                                        const std::vector<bool>& leads) {
     std::vector<Tensor<D>> grads(nodes.size());
+    std::vector<std::vector<Tensor<D>>> parts(nodes.size());  // of a node with several results
     const std::vector<Ref<Expression<D>>> again = copies();
     for (Expression<D>* root : roots) {
       add(grads[root->walk], constant<D>(1, root->shape));
@@ -62,20 +63,31 @@ class Tape {
     std::vector<Tensor<D>> x, results;
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Expression<D>& node = *nodes[i];
-      if (!grads[i] || !leads[i] || node.inputs().empty()) continue;
+      if ((!grads[i] && parts[i].empty()) || !leads[i] || node.inputs().empty()) continue;
+      if (node.part >= 0) {
+        std::vector<Tensor<D>>& all = parts[node.inputs()[0]->walk];
+        const auto part = static_cast<std::size_t>(node.part);
+        if (all.size() <= part) all.resize(part + 1);
+        add(all[part], grads[i]);
+        if (!wanted[i]) grads[i] = Tensor<D>();
+        continue;
+      }
       x.clear();
       for (const auto& input : node.inputs()) {
         x.emplace_back(input->walk >= 0 ? again[input->walk] : input);
       }
       results.assign(x.size(), Tensor<D>());
-      node.gradient(grads[i], Tensor<D>(again[i]), x, results);
+      const std::span<const Tensor<D>> g(parts[i].empty() ? &grads[i] : parts[i].data(),
+                                         (std::max)(parts[i].size(), std::size_t{1}));
+      node.gradient(g, Tensor<D>(again[i]), x, results);
       for (std::size_t k = 0; k < x.size(); ++k) {
         Expression<D>& input = *node.inputs()[k];
         if (input.walk < 0 || !leads[input.walk] || !results[k]) continue;
-        if (node.kind == Kind::scalar) results[k] = sum_to(results[k], input.shape);
+        if (node.kind() == Kind::scalar) results[k] = sum_to(results[k], input.shape);
         add(grads[input.walk], results[k]);
       }
       if (!wanted[i]) grads[i] = Tensor<D>();
+      parts[i].clear();
     }
     return grads;
   }

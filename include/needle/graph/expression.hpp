@@ -1,9 +1,11 @@
 // One node of the graph: an op and its inputs, a shape and a dtype, and perhaps a value.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "needle/core/array.hpp"
 #include "needle/graph/mode.hpp"
@@ -36,45 +38,65 @@ NEEDLE_NOINLINE void destroy(Gradient<D>* gradient) {
 
 namespace detail {
 inline std::atomic<std::uint64_t> next_id = 1;
-}
+
+/// What all expressions of an op have in common.
+struct OpTraits {
+  Kind kind = Kind::leaf;
+  /// A scalar op's function, or a reduction's monoid.
+  std::uint8_t function = 0;
+  /// Whether the arithmetic is real whatever the inputs are.
+  bool real = true;
+  /// What the gradient reads.
+  unsigned reads = reads_nothing;
+  std::string (*name)() = nullptr;
+};
+inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constant};
+}  // namespace detail
 
 /// The base of every node. Users see it through `Tensor`; ops are adapted to it by `apply`.
 template <Device D>
 struct Expression : Counted {
-  Expression(Kind kind, const Shape& shape, Dtype dtype) : kind(kind), dtype(dtype), shape(shape) {}
+  Expression(const detail::OpTraits& traits, const Shape& shape, Dtype dtype)
+      : traits(traits), dtype(dtype), shape(shape) {}
   Expression(const Expression&) = delete;
   virtual ~Expression() = default;
 
-  /// The op's name as users write it.
-  virtual std::string name() const { return kind == Kind::constant ? "constant" : "leaf"; }
-  virtual std::span<Ref<Expression>> inputs() { return {}; }
-  /// Drops the inputs; what has a value needs them no longer.
-  virtual void forget_inputs() {}
   /// The value from the inputs' values; scalar nodes and reductions are run by the scheduler instead.
   virtual Array<D> compute(std::span<const Array<D>>) const { return {}; }
-  /// The inputs' gradients, as graph, from the output's gradient g and the output y.
-  virtual void gradient(const Tensor<D>&, const Tensor<D>&, std::span<const Tensor<D>>,
+  /// The inputs' gradients, as graph, from the gradient of each result, the node itself and the inputs.
+  virtual void gradient(std::span<const Tensor<D>>, const Tensor<D>&, std::span<const Tensor<D>>,
                         std::span<Tensor<D>>) const {}
-  /// What `gradient` reads.
-  virtual unsigned reads() const { return reads_nothing; }
-  /// A new expression of the same op on other inputs.
-  virtual Ref<Expression> clone(std::span<const Ref<Expression>>) const { return {}; }
+  /// A new expression of the same op on other inputs, which are moved from.
+  virtual Ref<Expression> clone(std::span<Ref<Expression>>) const { return {}; }
 
+  /// The op's name as users write it.
+  std::string name() const {
+    return traits.name ? traits.name() : kind() == Kind::constant ? "constant" : "leaf";
+  }
+  Kind kind() const { return traits.kind; }
   bool evaluated() const { return static_cast<bool>(value); }
+  std::span<Ref<Expression>> inputs() {
+    return {many_.empty() ? few_ : many_.data(), static_cast<std::size_t>(count_)};
+  }
+  /// Drops the inputs; what has a value needs them no longer.
+  void forget_inputs() {
+    for (Ref<Expression>& input : inputs()) input.reset();
+    count_ = 0;
+  }
 
+  const detail::OpTraits& traits;
   /// Increases with creation: sorted by it, a graph is in order of evaluation.
   const std::uint64_t id = detail::next_id.fetch_add(1, std::memory_order_relaxed);
-  const Kind kind;
   const Dtype dtype;
   Arithmetic arithmetic = Arithmetic::real;
-  /// A scalar node's function, or a reduction's monoid.
-  std::uint8_t function = 0;
   /// Whether a gradient can be asked for: it leads to a leaf that requires one.
   bool tracked = false;
   /// Whether a `backward` went through and dropped the way to the leaves.
   bool consumed = false;
   /// Whether its value is computed again for the gradient instead of kept.
   bool checkpointed = false;
+  /// Which of its input's results it is, where that has several; else -1.
+  std::int16_t part = -1;
   /// A reduction's axes.
   unsigned axes = 0;
   /// The longest chain of ops that are not evaluated, and the bytes of values they hold on to.
@@ -90,7 +112,42 @@ struct Expression : Counted {
   Ref<Gradient<D>> grad;
   /// Scratch of `destroy`.
   Expression* next_dead = nullptr;
+
+ protected:
+  /// Takes over its inputs.
+  void connect(std::span<Ref<Expression>> inputs);
+
+ private:
+  static constexpr int few = 3;
+  Ref<Expression> few_[few];
+  std::vector<Ref<Expression>> many_;  // all of them, where they are more than a few
+  int count_ = 0;
 };
+
+/// Takes over the inputs, and what follows from them.
+template <Device D>
+NEEDLE_NOINLINE void Expression<D>::connect(std::span<Ref<Expression>> inputs) {
+  count_ = static_cast<int>(inputs.size());
+  if (count_ > few) many_.resize(inputs.size());
+  bool reaches_leaf = false, real = traits.real || is_float(dtype);
+  for (int i = 0; i < count_; ++i) {
+    Expression& input = *inputs[i];
+    reaches_leaf |= input.tracked;
+    real |= is_float(input.dtype) && traits.kind == Kind::scalar;
+    if (input.evaluated()) {
+      pending_bytes += input.tracked ? 0 : static_cast<std::int64_t>(input.value.storage->bytes);
+    } else {
+      pending_depth = (std::max)(pending_depth, input.pending_depth);
+      pending_bytes += input.pending_bytes;
+    }
+    pending_bytes = (std::min)(pending_bytes, std::int64_t{1} << 60);
+    this->inputs()[i] = std::move(inputs[i]);
+  }
+  pending_depth += 1;
+  arithmetic = real ? Arithmetic::real : Arithmetic::int32;
+  tracked = reaches_leaf && detail::thread_mode.recording && is_float(dtype);
+  checkpointed = detail::thread_mode.checkpointing;
+}
 
 /// Destroys a node, and all that only it held, without recursion: inputs that lose their last owner
 /// while another node is being destroyed wait in a list.

@@ -7,21 +7,13 @@
 #pragma once
 
 #include <algorithm>
-#include <climits>
-#include <memory>
 
 #include "needle/graph/apply.hpp"
+#include "needle/graph/plan.hpp"
 
 namespace needle {
 
 namespace detail {
-
-/// Expressions that wait to be evaluated together with the next evaluation on this thread.
-template <Device D>
-std::vector<Tensor<D>>& waiting_assignments() {
-  static thread_local std::vector<Tensor<D>> queue;
-  return queue;
-}
 
 /// The array of an evaluated node, or of a constant, which is one element seen everywhere. A constant
 /// is not written: threads may share it.
@@ -49,8 +41,7 @@ class Schedule {
   ~Schedule() {
     for (Expression<D>* node : nodes_) node->slot = -1;
     if (nodes_.capacity() > 4096) return;
-    lists_->clear();
-    spare_lists() = std::move(lists_);
+    Lists<D>::give_back(std::move(lists_));
   }
 
   void run() {
@@ -59,7 +50,7 @@ class Schedule {
         append(plans_[i].group, i);
         continue;
       }
-      switch (nodes_[i]->kind) {
+      switch (nodes_[i]->kind()) {
         case Kind::scalar: append(i, i), run_program(i); break;
         case Kind::reduction: run_reduction(i); break;
         default: run_op(i);
@@ -70,36 +61,6 @@ class Schedule {
   }
 
  private:
-  struct Plan {
-    int inside = 0;                   // edges from nodes of this schedule
-    int uses = 0;                     // of them, those whose program has not run yet
-    int group = 0;                    // the node at whose turn this one is calculated
-    int first = INT_MAX, last = -1;   // first and last group that consumes it
-    int head = -1, tail = -1, next = -1;  // a group's members, in order
-    int steps = 0, operands = 0, outputs = 0;
-    int value = 0;                    // its number in the program being built
-    bool keep = false, stored = false;
-  };
-
-  /// What a schedule writes down. A thread keeps the lists of its last one for the next, so that small
-  /// graphs are evaluated without asking the system for memory.
-  struct Lists {
-    std::vector<Expression<D>*> nodes, stack, sources, stored;
-    std::vector<Plan> plans;
-    std::vector<Array<D>> arrays, results;
-    void clear() {
-      nodes.clear(), stack.clear(), sources.clear(), stored.clear();
-      plans.clear(), arrays.clear(), results.clear();
-    }
-  };
-  static std::unique_ptr<Lists>& spare_lists() {
-    static thread_local std::unique_ptr<Lists> lists;
-    return lists;
-  }
-  static std::unique_ptr<Lists> take_lists() {
-    return spare_lists() ? std::move(spare_lists()) : std::make_unique<Lists>();
-  }
-
   int count() const { return static_cast<int>(nodes_.size()); }
 
   void collect(std::span<Expression<D>* const> roots) {
@@ -110,14 +71,14 @@ class Schedule {
         fail("realize: a value of ", node->name(), " was dropped when backward consumed its graph; "
              "hold the tensor before, or pass Graph::keep to backward");
       }
-      if (node->kind == Kind::constant) return;
+      if (node->kind() == Kind::constant) return;
       node->slot = 0;
       nodes_.push_back(node);
       stack.push_back(node);
     };
     try {
       for (Expression<D>* root : roots) {
-        if (root->kind == Kind::constant && !root->evaluated()) root->value = array_of(*root);
+        if (root->kind() == Kind::constant && !root->evaluated()) root->value = array_of(*root);
         visit_node(root);
         while (!stack.empty()) {
           Expression<D>* node = stack.back();
@@ -139,7 +100,7 @@ class Schedule {
       const bool saves = node->tracked && !(consuming && node->walk >= 0);
       const unsigned reads = !saves                ? reads_nothing
                              : node->checkpointed ? reads_everything - reads_output
-                                                  : node->reads();
+                                                  : node->traits.reads;
       plans_[node->slot].keep |= (reads & reads_output) != 0;
       int k = 0;
       for (const auto& input : node->inputs()) {
@@ -167,7 +128,7 @@ class Schedule {
       Plan& plan = plans_[i];
       plan.group = i;
       Expression<D>& node = *nodes_[i];
-      if (node.kind == Kind::scalar) {
+      if (node.kind() == Kind::scalar) {
         plan.stored = true;
         if (settings.fusion && !settings.check_nan && plan.last >= 0) join(i);
         if (plan.group == i) {
@@ -192,8 +153,8 @@ class Schedule {
     Plan& group = plans_[plan.first];
     const Expression<D>& node = *nodes_[i];
     Expression<D>& root = *nodes_[plan.first];
-    const bool reduction = root.kind == Kind::reduction;
-    if (root.kind == Kind::other || node.arithmetic != root.arithmetic) return;
+    const bool reduction = root.kind() == Kind::reduction;
+    if (root.kind() == Kind::other || node.arithmetic != root.arithmetic) return;
     const bool stored = plan.keep || plan.first != plan.last;
     if (reduction && stored) return;
     if (!(node.shape == (reduction ? root.inputs()[0]->shape : root.shape))) return;
@@ -225,8 +186,8 @@ class Schedule {
         operand[k++] = operand_of(program, group, *input, shape);
       }
       while (k < 3) operand[k++] = operand[0];
-      plans_[i].value = program.add_step(node.function, operand[0], operand[1], operand[2]);
-      if (plans_[i].stored && nodes_[group]->kind == Kind::scalar) {
+      plans_[i].value = program.add_step(node.traits.function, operand[0], operand[1], operand[2]);
+      if (plans_[i].stored && nodes_[group]->kind() == Kind::scalar) {
         program.add_output(plans_[i].value);
         results_.emplace_back(node.shape, node.dtype);
         stored_.push_back(&node);
@@ -239,7 +200,7 @@ class Schedule {
     if (input.slot >= 0 && plans_[input.slot].group == group && !input.evaluated()) {
       return plans_[input.slot].value;
     }
-    if (input.kind == Kind::constant) return program.add_constant(input.constant);
+    if (input.kind() == Kind::constant) return program.add_constant(input.constant);
     for (std::size_t k = 0; k < sources_.size(); ++k) {
       if (sources_[k] == &input) return static_cast<int>(k);
     }
@@ -267,7 +228,7 @@ class Schedule {
     program.add_output(Program::first_result + program.steps - 1);
     program.finish();
     Array<D> out(reduced_shape(source.shape, node.axes, false), node.dtype);
-    reduce(static_cast<Monoid>(node.function), program, std::span<const Array<D>>(arrays_),
+    reduce(static_cast<Monoid>(node.traits.function), program, std::span<const Array<D>>(arrays_),
            source.shape, node.axes, out);
     set(node, Array<D>(out, compact_layout(node.shape)));
   }
@@ -305,7 +266,7 @@ class Schedule {
         if (--plan.uses == 0 && !plan.keep) input->value = {};
       }
     };
-    if (nodes_[group]->kind != Kind::scalar) release(*nodes_[group]);
+    if (nodes_[group]->kind() != Kind::scalar) release(*nodes_[group]);
     for (int i = plans_[group].head; i >= 0; i = plans_[i].next) release(*nodes_[i]);
     arrays_.clear();
   }
@@ -320,7 +281,7 @@ class Schedule {
     nodes_.clear();
   }
 
-  std::unique_ptr<Lists> lists_ = take_lists();
+  std::unique_ptr<Lists<D>> lists_ = Lists<D>::take();
   std::vector<Expression<D>*>& nodes_ = lists_->nodes;  // in order of creation
   std::vector<Plan>& plans_ = lists_->plans;
   // Of the program being built: its sources, their arrays, its results and whose they are.
@@ -328,54 +289,6 @@ class Schedule {
   std::vector<Array<D>>&arrays_ = lists_->arrays, &results_ = lists_->results;
 };
 
-/// Whether the limits of laziness are really passed; shared parts are counted once here.
-template <Device D>
-bool exceeds_pending_limits(Expression<D>& node) {
-  if (node.pending_depth > settings.max_pending_depth) return true;
-  std::vector<Expression<D>*> seen{&node}, leaves;
-  node.slot = 0;
-  std::int64_t bytes = 0;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    for (const auto& input : seen[i]->inputs()) {
-      if (!input->evaluated()) {
-        if (input->kind == Kind::constant) continue;
-        if (std::exchange(input->slot, 0) < 0) seen.push_back(input.get());
-      } else if (!input->tracked) {
-        leaves.push_back(input.get());
-      }
-    }
-  }
-  for (Expression<D>* each : seen) each->slot = -1;
-  std::sort(leaves.begin(), leaves.end());
-  leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
-  for (Expression<D>* leaf : leaves) {
-    bytes += static_cast<std::int64_t>(leaf->value.storage->bytes);
-  }
-  node.pending_bytes = bytes;
-  return bytes > settings.max_pending_bytes;
-}
-
-/// Evaluates nodes together with the assignments that wait.
-template <Device D>
-void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
-  if (waiting_assignments<D>().empty()) return Schedule<D>(roots, consuming).run();
-  std::vector<Tensor<D>> assignments;
-  assignments.swap(waiting_assignments<D>());
-  std::vector<Expression<D>*> all(roots.begin(), roots.end());
-  for (const Tensor<D>& value : assignments) all.push_back(&value.node());
-  Schedule<D>(all, consuming).run();
-}
-
 }  // namespace detail
-
-template <Device D, std::same_as<Tensor<D>>... More>
-void realize(const Tensor<D>& first, const More&... more) {
-  if ((first.node().evaluated() && ... && more.node().evaluated()) &&
-      detail::waiting_assignments<D>().empty()) {
-    return;
-  }
-  Expression<D>* const roots[] = {&first.node(), &more.node()...};
-  detail::evaluate<D>(roots);
-}
 
 }  // namespace needle

@@ -17,8 +17,11 @@ void realize(const Tensor<D>& first, const More&... more);
 enum class Graph { consume, keep };
 
 namespace detail {
+template <class T>
+concept Number = std::is_arithmetic_v<T>;
+
 /// The elements of any view in row-major order, converted to `T`.
-template <Element T, Device D>
+template <Number T, Device D>
 std::vector<T> values_of(const Array<D>& array) {
   Array<D> compact = array;
   if (!array.is_compact()) copy(array, compact = Array<D>(array.shape, array.dtype));
@@ -30,7 +33,7 @@ std::vector<T> values_of(const Array<D>& array) {
 }
 
 /// The first element, converted to `T`.
-template <Element T, Device D>
+template <Number T, Device D>
 T item_of(const Array<D>& array) {
   return visit(array.dtype, [&]<class From>(From) {
     From value;
@@ -42,8 +45,7 @@ T item_of(const Array<D>& array) {
 /// A number of a list. Its conversion makes rows of one number, `{{1}, {2}}`, a matrix.
 template <class Real>
 struct Entry {
-  template <class T>
-    requires std::is_arithmetic_v<T>
+  template <Number T>
   Entry(T number) : value(static_cast<Real>(number)) {}
   Real value;
 };
@@ -74,7 +76,7 @@ class Tensor {
   explicit Tensor(Ref<Expression<D>> expression) : expression_(std::move(expression)) {}
   /// A leaf that holds an array.
   explicit Tensor(Array<D> value)
-      : expression_(new Expression<D>(Kind::leaf, value.shape, value.dtype)) {
+      : expression_(new Expression<D>(detail::leaf_traits, value.shape, value.dtype)) {
     expression_->value = std::move(value);
   }
   /// A vector of numbers: `Tensor x = {1, 2, 3};`
@@ -111,11 +113,11 @@ class Tensor {
   }
   /// The evaluated array.
   const Array<D>& data() const { return realize().node().value; }
-  /// All elements in row-major order, converted to `T`.
-  template <Element T = Real>
+  /// All elements in row-major order, converted to `T`, any type of numbers.
+  template <detail::Number T = Real>
   std::vector<T> values() const { return detail::values_of<T>(data()); }
-  /// The one element of a tensor of size 1, converted to `T`.
-  template <Element T = Real>
+  /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
+  template <detail::Number T = Real>
   T item() const {
     if (size() != 1) {
       fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");

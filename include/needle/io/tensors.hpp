@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "needle/graph/schedule.hpp"
+#include "needle/graph/realize.hpp"
 #include "needle/io/half.hpp"
 #include "needle/io/safetensors_reader.hpp"
 #include "needle/io/safetensors_writer.hpp"

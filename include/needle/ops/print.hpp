@@ -1,7 +1,7 @@
 // Tensors as text, the way NumPy writes them.
 #pragma once
 
-#include "needle/graph/schedule.hpp"
+#include "needle/graph/realize.hpp"
 
 namespace needle {
 

@@ -28,15 +28,17 @@ inline Generator& default_generator() {
 inline void manual_seed(std::uint64_t seed) { default_generator() = {seed, 0, 0}; }
 
 namespace detail {
+inline constexpr OpTraits random_traits{.kind = Kind::other,
+                                        .name = [] { return std::string("random"); }};
+
 /// A node without inputs whose value is made when it is needed.
 template <Device D>
 class RandomNode final : public Expression<D> {
  public:
   RandomNode(const Distribution& distribution, const RandomKey& key, const Shape& shape, Dtype dtype)
-      : Expression<D>(Kind::other, shape, dtype), distribution_(distribution), key_(key) {
+      : Expression<D>(random_traits, shape, dtype), distribution_(distribution), key_(key) {
     this->pending_depth = 1;
   }
-  std::string name() const override { return "random"; }
   Array<D> compute(std::span<const Array<D>>) const override {
     Array<D> out(this->shape, this->dtype);
     random(distribution_, key_, out);

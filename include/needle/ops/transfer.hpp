@@ -1,7 +1,7 @@
 // From one device to another.
 #pragma once
 
-#include "needle/graph/schedule.hpp"
+#include "needle/graph/realize.hpp"
 
 namespace needle {
 

@@ -115,7 +115,7 @@ Tensor<D> transpose(const Tensor<D>& x, int a = -2, int b = -1) {
 template <Device D>
 Tensor<D> broadcast_to(const Tensor<D>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  if (x.node().kind == Kind::constant && !x.requires_grad()) {
+  if (x.node().kind() == Kind::constant && !x.requires_grad()) {
     BroadcastTo(shape).shape(x.shape());
     return constant<D>(x.node().constant, shape, x.dtype());
   }

@@ -1,0 +1,47 @@
+// What a schedule writes down about its nodes.
+#pragma once
+
+#include <climits>
+#include <memory>
+
+#include "needle/graph/expression.hpp"
+
+namespace needle::detail {
+
+/// When a node is calculated, and how long its value is needed.
+struct Plan {
+  int inside = 0;                       // edges from nodes of this schedule
+  int uses = 0;                         // of them, those whose program has not run yet
+  int group = 0;                        // the node at whose turn this one is calculated
+  int first = INT_MAX, last = -1;       // first and last group that consumes it
+  int head = -1, tail = -1, next = -1;  // a group's members, in order
+  int steps = 0, operands = 0, outputs = 0;
+  int value = 0;                        // its number in the program being built
+  bool keep = false, stored = false;
+};
+
+/// The lists of a schedule. A thread keeps those of its last one for the next, so that small graphs are
+/// evaluated without asking the system for memory.
+template <Device D>
+struct Lists {
+  std::vector<Expression<D>*> nodes, stack, sources, stored;
+  std::vector<Plan> plans;
+  std::vector<Array<D>> arrays, results;
+
+  static std::unique_ptr<Lists> take() {
+    return spare() ? std::move(spare()) : std::make_unique<Lists>();
+  }
+  static void give_back(std::unique_ptr<Lists> lists) {
+    lists->nodes.clear(), lists->stack.clear(), lists->sources.clear(), lists->stored.clear();
+    lists->plans.clear(), lists->arrays.clear(), lists->results.clear();
+    spare() = std::move(lists);
+  }
+
+ private:
+  static std::unique_ptr<Lists>& spare() {
+    static thread_local std::unique_ptr<Lists> lists;
+    return lists;
+  }
+};
+
+}  // namespace needle::detail

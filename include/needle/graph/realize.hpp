@@ -1,0 +1,68 @@
+// Evaluation on demand: of what is asked for, of what has waited for the next one, and of what has
+// waited too long.
+#pragma once
+
+#include "needle/graph/schedule.hpp"
+
+namespace needle {
+
+namespace detail {
+
+/// Expressions that wait to be evaluated together with the next evaluation on this thread.
+template <Device D>
+std::vector<Tensor<D>>& waiting_assignments() {
+  static thread_local std::vector<Tensor<D>> queue;
+  return queue;
+}
+
+/// Whether the limits of laziness are really passed; shared parts are counted once here.
+template <Device D>
+bool exceeds_pending_limits(Expression<D>& node) {
+  if (node.pending_depth > settings.max_pending_depth) return true;
+  std::vector<Expression<D>*> seen{&node}, leaves;
+  node.slot = 0;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    for (const auto& input : seen[i]->inputs()) {
+      if (!input->evaluated()) {
+        if (input->kind() == Kind::constant) continue;
+        if (std::exchange(input->slot, 0) < 0) seen.push_back(input.get());
+      } else if (!input->tracked) {
+        leaves.push_back(input.get());
+      }
+    }
+  }
+  for (Expression<D>* each : seen) each->slot = -1;
+  std::sort(leaves.begin(), leaves.end());
+  leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+  for (Expression<D>* leaf : leaves) {
+    bytes += static_cast<std::int64_t>(leaf->value.storage->bytes);
+  }
+  node.pending_bytes = bytes;
+  return bytes > settings.max_pending_bytes;
+}
+
+/// Evaluates nodes together with the assignments that wait.
+template <Device D>
+void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
+  if (waiting_assignments<D>().empty()) return Schedule<D>(roots, consuming).run();
+  std::vector<Tensor<D>> assignments;
+  assignments.swap(waiting_assignments<D>());
+  std::vector<Expression<D>*> all(roots.begin(), roots.end());
+  for (const Tensor<D>& value : assignments) all.push_back(&value.node());
+  Schedule<D>(all, consuming).run();
+}
+
+}  // namespace detail
+
+template <Device D, std::same_as<Tensor<D>>... More>
+void realize(const Tensor<D>& first, const More&... more) {
+  if ((first.node().evaluated() && ... && more.node().evaluated()) &&
+      detail::waiting_assignments<D>().empty()) {
+    return;
+  }
+  Expression<D>* const roots[] = {&first.node(), &more.node()...};
+  detail::evaluate<D>(roots);
+}
+
+}  // namespace needle
