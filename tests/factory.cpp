@@ -54,6 +54,9 @@ DEVICE_TEST_CASE("Numbers of any type, given as they are") {
   CHECK(Tensor<D>(std::vector<std::uint8_t>{1, 2}, {2}).dtype() == Dtype::uint8);
   CHECK(ints<D>({7}).template item<float>() == 7);
   CHECK(Tensor<D>{2.75}.template values<std::int32_t>() == std::vector<std::int32_t>{2});
+  CHECK(Tensor<D>{2.75}.template item<std::int64_t>() == 2);
+  CHECK(ints<D>({3, -4}).template values<long>() == std::vector<long>{3, -4});
+  CHECK(bytes<D>({1, 0}).template values<bool>() == std::vector<bool>{true, false});
 }
 
 TEMPLATE_TEST_CASE("Borrowed memory is read where it is, never written, and given back", "", Cpu,
