@@ -9,10 +9,6 @@
 #include "passes.hpp"
 #include "rivals/torch.hpp"
 
-#ifndef NEEDLE_BENCH_TORCH
-#define NEEDLE_BENCH_TORCH 0
-#endif
-
 using namespace needle;
 
 namespace {

@@ -17,10 +17,6 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
-#ifndef NEEDLE_BENCH_TORCH
-#define NEEDLE_BENCH_TORCH 0
-#endif
-
 using namespace needle;
 
 namespace {

@@ -7,6 +7,10 @@
 #include <memory>
 #include <string>
 
+#ifndef NEEDLE_BENCH_TORCH
+#define NEEDLE_BENCH_TORCH 0  // the build says 1 where it has found libtorch
+#endif
+
 namespace rival {
 
 /// One model, its optimizer and one batch.
