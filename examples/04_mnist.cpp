@@ -102,14 +102,17 @@ std::int64_t resume(const std::string& path, MlpResNet<D>& model, optim::Adam<D>
     const bool optimizer = name.starts_with("adam.");
     parts[optimizer][name.substr(name.find('.') + 1)] = tensor;
   }
-  const std::map<std::string, std::string> notes(file.metadata.begin(), file.metadata.end());
-  if (!notes.contains("epoch") || !notes.contains("random")) {
+  const auto note = [&](std::string_view key) {
+    for (const auto& [name, value] : file.metadata) {
+      if (name == key) return value;
+    }
     fail(path, ": not a checkpoint of this program");
-  }
+  };
+  const std::string epoch = note("epoch"), random = note("random");
   io::load_state<D>(model, parts[0], path);
   adam.load_state(parts[1]);
-  default_generator().offset = examples::parse(notes.at("random"), 0ull, ~0ull, path + ": random");
-  return examples::parse(notes.at("epoch"), 0ll, 1ll << 40, path + ": epoch");
+  default_generator().offset = examples::parse(random, 0ull, ~0ull, path + ": random");
+  return examples::parse(epoch, std::int64_t{0}, std::int64_t{1} << 40, path + ": epoch");
 }
 
 template <Device D>

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -41,36 +40,34 @@ Number parse(const std::string& given, Number low, Number high, const std::strin
 /// Options of the form `--name value` or `--name=value`, bound to variables that hold the defaults.
 class Options {
  public:
-  explicit Options(std::string about) : about_(std::move(about)) {}
+  explicit Options(const char* about) : about_(about) {}
 
   /// A text; an empty one is shown as no default.
-  void text(const std::string& name, std::string& value, const std::string& help) {
-    add(name, help, value, [&value](const std::string& given) { value = given; });
+  void text(const char* name, std::string& value, const char* help) {
+    options_.push_back({name, help, value, [&value](const std::string& given) { value = given; }});
   }
   /// One of some words.
-  void choice(const std::string& name, std::string& value, std::vector<std::string> words,
-              const std::string& help) {
+  void choice(const char* name, std::string& value, std::vector<const char*> words,
+              const char* help) {
     const auto set = [&value, name, words](const std::string& given) {
       std::string list;
-      for (const std::string& word : words) {
+      for (const char* word : words) {
         if (word == given) return void(value = given);
-        list += (list.empty() ? "" : ", ") + word;
+        list += needle::text(list.empty() ? "" : ", ", word);
       }
-      throw UsageError("--" + name + " " + given + ": expected one of " + list);
+      throw UsageError(needle::text("--", name, " ", given, ": expected one of ", list));
     };
-    add(name, help, value, set);
+    options_.push_back({name, help, value, set});
   }
   /// A number in [low, high]; `Value` is std::int64_t, double, or a std::optional of one of them.
   template <class Value, class Number>
-  void number(const std::string& name, Value& value, Number low, Number high,
-              const std::string& help) {
+  void number(const char* name, Value& value, Number low, Number high, const char* help) {
     const auto set = [&value, name, low, high](const std::string& given) {
-      value = examples::parse<Number>(given, low, high, "--" + name);
+      value = examples::parse<Number>(given, low, high, needle::text("--", name));
     };
-    if constexpr (std::is_arithmetic_v<Value>)
-      add(name, help, needle::str(value), set);
-    else
-      add(name, help, "", set);
+    std::string standard;
+    if constexpr (std::is_arithmetic_v<Value>) standard = needle::str(value);
+    options_.push_back({name, help, standard, set});
   }
 
   /// Gives an option a value, as the command line does.
@@ -98,33 +95,30 @@ class Options {
 
  private:
   struct Option {
-    std::string help, standard;
+    const char* name;
+    const char* help;
+    std::string standard;
     std::function<void(const std::string&)> set;
   };
 
-  void add(const std::string& name, const std::string& help, const std::string& standard,
-           std::function<void(const std::string&)> set) {
-    order_.push_back("--" + name);
-    options_["--" + name] = {help, standard, std::move(set)};
-  }
-  const Option& find(const std::string& name) const {
-    const auto found = options_.find(name);
-    if (found == options_.end()) throw UsageError(name + ": no such option; --help lists them");
-    return found->second;
+  const Option& find(const std::string& word) const {
+    for (const Option& option : options_) {
+      if (word.starts_with("--") && word.substr(2) == option.name) return option;
+    }
+    throw UsageError(word + ": no such option; --help lists them");
   }
   void print_help() const {
-    std::printf("%s\n\n", about_.c_str());
-    for (const std::string& name : order_) {
-      const Option& option = options_.at(name);
-      const std::string standard = option.standard.empty() ? "" : " [" + option.standard + "]";
-      std::printf("  %-11s %s%s\n", name.c_str(), option.help.c_str(), standard.c_str());
+    std::printf("%s\n\n", about_);
+    for (const Option& option : options_) {
+      const std::string& standard = option.standard;
+      std::printf("  --%-9s %s%s\n", option.name, option.help,
+                  standard.empty() ? "" : needle::text(" [", standard, "]").c_str());
     }
     std::printf("  %-11s %s\n", "--help", "this list");
   }
 
-  std::string about_;
-  std::vector<std::string> order_;
-  std::map<std::string, Option> options_;
+  const char* about_;
+  std::vector<Option> options_;
 };
 
 /// Runs a program's body; what is refused becomes one sentence on standard error and an exit

@@ -21,9 +21,12 @@ inline std::string str(std::string_view text) { return std::string(text); }
 inline std::string str(const char* text) { return text; }
 inline std::string str(bool value) { return value ? "true" : "false"; }
 
+template <std::integral T>
+std::string str(T value) {
+  return std::to_string(value);
+}
 /// A number in the shortest form that reads back as the same value.
-template <class T>
-  requires(std::integral<T> || std::floating_point<T>)
+template <std::floating_point T>
 std::string str(T value) {
   char text[48];
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);

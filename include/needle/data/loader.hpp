@@ -136,7 +136,7 @@ class DataLoader<D>::Epoch {
     order_ = loader_.order(number);
     const int workers =
         static_cast<int>((std::min)(std::int64_t{loader_.options_.workers}, end_ - first));
-    slots_.resize(static_cast<std::size_t>(2 * workers));
+    slots_ = std::vector<Slot>(static_cast<std::size_t>(2 * workers));
     try {
       for (int w = 0; w < workers; ++w) threads_.emplace_back([=, this] { work(w, workers); });
     } catch (...) {
@@ -177,8 +177,9 @@ class DataLoader<D>::Epoch {
 
  private:
   struct Slot {
-    std::optional<Prepared> batch;
-    std::exception_ptr error;
+    bool filled = false;
+    Prepared batch;
+    std::exception_ptr error;  // in place of a batch
   };
 
   std::span<const std::int64_t> items(std::int64_t batch) const {
@@ -195,18 +196,17 @@ class DataLoader<D>::Epoch {
       Slot& place = slot(batch);
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stop_ || (!place.batch && !place.error); });
+        changed_.wait(lock, [&] { return stop_ || !place.filled; });
         if (stop_) return;
       }
-      Slot ready;
-      try {
-        ready.batch = loader_.prepare(items(batch), number_);
+      try {  // nobody else touches a place that is not filled
+        place.batch = loader_.prepare(items(batch), number_);
       } catch (...) {
-        ready.error = std::current_exception();
+        place.error = std::current_exception();
       }
       {
         std::lock_guard lock(mutex_);
-        place = std::move(ready);
+        place.filled = true;
       }
       changed_.notify_all();
     }
@@ -215,10 +215,10 @@ class DataLoader<D>::Epoch {
   Prepared take() {
     Slot& place = slot(next_);
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return place.batch || place.error; });
+    changed_.wait(lock, [&] { return place.filled; });
     if (place.error) std::rethrow_exception(place.error);
-    Prepared batch = std::move(*place.batch);
-    place.batch.reset();
+    Prepared batch = std::move(place.batch);
+    place.filled = false;
     lock.unlock();
     changed_.notify_all();
     return batch;

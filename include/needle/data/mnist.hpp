@@ -9,8 +9,9 @@ namespace needle::data {
 /// Pictures (items, rows, columns) and labels (items,), both uint8, from `folder`, under the
 /// original file names, with or without .gz: the training set or the test set.
 inline TensorDataset mnist(const std::string& folder, bool train) {
-  const std::string base = folder + (train ? "/train" : "/t10k");
-  const std::string pictures = base + "-images-idx3-ubyte", labels = base + "-labels-idx1-ubyte";
+  const std::string base = text(folder, train ? "/train" : "/t10k");
+  const std::string pictures = text(base, "-images-idx3-ubyte");
+  const std::string labels = text(base, "-labels-idx1-ubyte");
   const Idx x = read_idx(pictures), y = read_idx(labels);
   if (x.shape.size() != 3 || y.shape.size() != 1 || x.shape[0] != y.shape[0]) {
     fail("mnist: ", pictures, " of shape ", Shape(x.shape), " and ", labels, " of shape ",

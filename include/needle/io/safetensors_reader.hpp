@@ -61,7 +61,7 @@ inline std::optional<ElementType> element_type_named(std::string_view name) {
 }
 
 template <int = 0>
-std::vector<std::int64_t> read_sizes(JsonReader& reader) {
+[[gnu::cold]] std::vector<std::int64_t> read_sizes(JsonReader& reader) {
   std::vector<std::int64_t> sizes;
   reader.array([&] {
     sizes.push_back(reader.integer());
@@ -72,7 +72,7 @@ std::vector<std::int64_t> read_sizes(JsonReader& reader) {
 }
 
 template <int = 0>
-TensorEntry read_entry(JsonReader& reader, std::string name) {
+[[gnu::cold]] TensorEntry read_entry(JsonReader& reader, std::string name) {
   const auto refuse = [&](const auto&... reason) {
     reader.refuse("tensor ", detail::quoted(name), ": ", reason...);
   };
@@ -107,7 +107,7 @@ TensorEntry read_entry(JsonReader& reader, std::string name) {
 
 /// Tensors in the order of their offsets leave no byte out and share none.
 template <int = 0>
-void check_cover(const SafetensorsFile& content, std::string_view file) {
+[[gnu::cold]] void check_cover(const SafetensorsFile& content, std::string_view file) {
   std::vector<SortKey> order;
   for (const TensorEntry& entry : content.entries) {
     order.push_back({.first = entry.begin, .second = entry.end, .entry = &entry});

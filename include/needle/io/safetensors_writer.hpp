@@ -22,7 +22,7 @@ namespace detail {
 
 /// A text as JSON writes it; what is not UTF-8 is refused.
 template <int = 0>
-std::string json_string(std::string_view text) {
+[[gnu::cold]] std::string json_string(std::string_view text) {
   if (!is_utf8(text)) fail("safetensors: ", detail::quoted(text), " is not UTF-8");
   constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
   constexpr std::string_view digits = "0123456789abcdef";
@@ -43,7 +43,7 @@ std::string json_string(std::string_view text) {
 
 /// The entries in the order of the file, largest elements first, and with their offsets.
 template <int = 0>
-std::vector<TensorEntry> placed(const std::vector<TensorEntry>& entries) {
+[[gnu::cold]] std::vector<TensorEntry> placed(const std::vector<TensorEntry>& entries) {
   std::vector<TensorEntry> result;
   std::vector<SortKey> order;
   for (const TensorEntry& entry : entries) {
@@ -82,25 +82,21 @@ std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata
   const char* separator = "";  // a std::string assigned here makes g++ 12 warn without reason
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
-    for (const auto& [key, text] : metadata) {
-      header += separator;
-      header += detail::json_string(key) + ":" + detail::json_string(text);
+    for (const auto& [key, value] : metadata) {
+      header += text(separator, detail::json_string(key), ":", detail::json_string(value));
       separator = ",";
     }
     header += "}";
   }
   for (const TensorEntry& entry : entries) {
-    header += separator;
-    header += detail::json_string(entry.name) + ":{\"dtype\":\"" + str(entry.type) +
-              "\",\"shape\":[";
+    header += text(separator, detail::json_string(entry.name), ":{\"dtype\":\"", entry.type,
+                   "\",\"shape\":[");
     separator = "";
     for (const std::int64_t extent : entry.shape) {
-      header += separator;
-      header += std::to_string(extent);
+      header += text(separator, extent);
       separator = ",";
     }
-    header += "],\"data_offsets\":[" + std::to_string(entry.begin) + "," +
-              std::to_string(entry.end) + "]}";
+    header += text("],\"data_offsets\":[", entry.begin, ",", entry.end, "]}");
     separator = ",";
   }
   header += "}";

@@ -1,8 +1,6 @@
 // Saving and loading modules: their parameters and buffers under PyTorch's names.
 #pragma once
 
-#include <set>
-
 #include "needle/io/tensors.hpp"
 #include "needle/nn/module.hpp"
 #include "needle/ops/transfer.hpp"
@@ -28,9 +26,9 @@ Tensors<D> state_dict(const M& module) {
 template <Device D = DefaultDevice, class M>
 void load_state(M& module, const Tensors<D>& state, std::string_view source = "state") {
   std::string problems;
-  std::set<std::string> expected;
+  Tensors<D> expected;  // a set of names, of a type that is compiled anyway
   const auto check = [&](const std::string& name, const auto& value) {
-    expected.insert(name);
+    expected.emplace(name, Tensor<D>());
     const auto found = state.find(name);
     if (found == state.end()) {
       problems += text("\n  missing: ", name, " ", value.shape());
@@ -44,7 +42,7 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
   };
   nn::detail::read<D>(module, check, check);
   for (const auto& [name, tensor] : state) {
-    if (expected.count(name) || name.ends_with("num_batches_tracked")) continue;
+    if (expected.contains(name) || name.ends_with("num_batches_tracked")) continue;
     problems += tensor ? text("\n  unexpected: ", name, " ", tensor.shape())
                        : text("\n  unexpected: ", name);
   }

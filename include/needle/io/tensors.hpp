@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "needle/graph/realize.hpp"
+#include "needle/graph/parameter.hpp"
 #include "needle/io/half.hpp"
 #include "needle/io/safetensors_reader.hpp"
 #include "needle/io/safetensors_writer.hpp"
@@ -115,12 +115,10 @@ void save_tensors(const std::string& path, const Tensors<D>& tensors,
   }
   needle::detail::evaluate<D>(nodes);
   const auto bytes_of = [&](const TensorEntry& entry) {
-    const Tensor<D>& tensor = tensors.at(entry.name);
-    return visit(tensor.dtype(), [&]<class T>(T) {
-      const std::vector<T> values = tensor.template values<T>();
-      const auto bytes = std::as_bytes(std::span(values));
-      return std::vector<std::byte>(bytes.begin(), bytes.end());
-    });
+    const Array<D> array = needle::detail::own_array(tensors.at(entry.name));
+    std::vector<std::byte> bytes(entry.end - entry.begin);
+    if (!bytes.empty()) D::download(bytes.data(), array.storage->data, bytes.size());
+    return bytes;
   };
   write_safetensors(path, std::move(entries), bytes_of, metadata);
 }

@@ -80,8 +80,8 @@ concept List = requires(T& list) {
   list.size();
 };
 
-inline std::string joined(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "." + std::string(name);
+NEEDLE_NOINLINE inline std::string joined(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : text(path, ".", name);
 }
 
 }  // namespace detail
@@ -229,8 +229,12 @@ std::string summary(const M& module) {
   }
   std::string text;
   for (const auto& row : rows) {
-    text += row[0] + std::string(width[0] - row[0].size(), ' ') + row[1] +
-            std::string(width[1] - row[1].size(), ' ') + row[2] + "\n";
+    for (int i = 0; i < 2; ++i) {
+      text += row[i];
+      text.append(width[i] - row[i].size(), ' ');
+    }
+    text += row[2];
+    text += '\n';
   }
   return text;
 }

@@ -24,12 +24,11 @@ struct ScatterAdd {
   template <Device D>
   Array<D> compute(const Array<D>& source, const Array<D>& index) const {
     Array<D> out(to, source.dtype);
-    std::vector<Array<D>> outputs{out};
     Program zero;
     zero.add_output(zero.add_step(scalar::code<scalar::Identity>, zero.add_constant(0),
                                   Program::first_constant, Program::first_constant));
     zero.finish();
-    execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(outputs));
+    execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&out, 1));
     scatter_add(source, index, axis, out);
     return out;
   }

@@ -18,15 +18,22 @@ struct Recorded {
   Program* program;
   int number;
 
-  template <class F>
-  static Recorded step(Recorded a, Recorded b) {
-    return {a.program, a.program->add_step(scalar::code<F>, a.number, b.number, a.number)};
+  NEEDLE_NOINLINE static Recorded step(int code, Recorded a, Recorded b) {
+    return {a.program, a.program->add_step(code, a.number, b.number, a.number)};
   }
-  friend Recorded operator+(Recorded a, Recorded b) { return step<scalar::Add>(a, b); }
-  friend Recorded operator-(Recorded a, Recorded b) { return step<scalar::Subtract>(a, b); }
-  friend Recorded operator*(Recorded a, Recorded b) { return step<scalar::Multiply>(a, b); }
-  friend Recorded operator/(Recorded a, Recorded b) { return step<scalar::Divide>(a, b); }
-  friend Recorded sqrt(Recorded a) { return step<scalar::Sqrt>(a, a); }
+  friend Recorded operator+(Recorded a, Recorded b) {
+    return step(scalar::code<scalar::Add>, a, b);
+  }
+  friend Recorded operator-(Recorded a, Recorded b) {
+    return step(scalar::code<scalar::Subtract>, a, b);
+  }
+  friend Recorded operator*(Recorded a, Recorded b) {
+    return step(scalar::code<scalar::Multiply>, a, b);
+  }
+  friend Recorded operator/(Recorded a, Recorded b) {
+    return step(scalar::code<scalar::Divide>, a, b);
+  }
+  friend Recorded sqrt(Recorded a) { return step(scalar::code<scalar::Sqrt>, a, a); }
 };
 
 /// `rule(number, value, gradient, running...)` as a program; `number(x)` is a constant of it. Its
@@ -123,7 +130,7 @@ class Cells {
     const auto found = [&](const std::string& name, const Shape& shape, Dtype dtype) {
       const auto at = state.find(name);
       if (at == state.end()) {
-        problems += "\n  missing: " + name + " " + str(shape);
+        problems += text("\n  missing: ", name, " ", shape);
         return Tensor<D>();
       }
       ++used;
@@ -147,7 +154,8 @@ class Cells {
     }
     for (const auto& [name, value] : state) {
       if (used == state.size() || !problems.empty()) break;
-      if (!expects(name, loaded)) problems += "\n  unexpected: " + name + " " + str(value.shape());
+      if (expects(name, loaded)) continue;
+      problems += text("\n  unexpected: ", name, " ", value.shape());
     }
     if (!problems.empty()) fail(optimizer_, ": the state does not fit:", problems);
     entries_ = std::move(loaded);
@@ -167,13 +175,7 @@ class Cells {
   }
   void begin(Entry& entry) const {
     while (entry.running.size() < names_.size()) {
-      Array<D> zeros(entry.cell->shape(), real<D>);
-      Program zero;
-      const int c = zero.add_constant(0);
-      zero.add_output(zero.add_step(scalar::code<scalar::Identity>, c, c, c));
-      zero.finish();
-      execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&zeros, 1));
-      entry.running.push_back(std::move(zeros));
+      entry.running.push_back(duplicate(constant<D>(0, entry.cell->shape()).data()));
     }
   }
   bool expects(const std::string& name, const std::vector<Entry>& entries) const {
