@@ -1,4 +1,4 @@
-// Comparisons: 1 where they hold and 0 elsewhere, in uint8, without a gradient.
+// Comparisons: 1 where they hold and 0 elsewhere, in uint8, without a gradient; and the choice by them.
 #pragma once
 
 #include "needle/ops/elementwise.hpp"
@@ -18,6 +18,18 @@ struct Equal : detail::Comparison<scalar::Equal> {};
 struct NotEqual : detail::Comparison<scalar::NotEqual> {};
 struct Less : detail::Comparison<scalar::Less> {};
 struct LessEqual : detail::Comparison<scalar::LessEqual> {};
+
+struct Where {
+  using Function = scalar::Where;
+  static constexpr unsigned reads = reads_input(0);
+  static Dtype dtype(Dtype, Dtype a, Dtype b) {
+    return is_float(a) ? a : is_float(b) ? b : Dtype::int32;
+  }
+  static auto gradient(const auto& g, const auto&, const auto& condition, const auto&, const auto&) {
+    using Tensor = std::decay_t<decltype(g)>;
+    return std::array{Tensor(), where(condition, g, 0), where(condition, 0, g)};
+  }
+};
 
 /// Where a and b are equal; shapes broadcast.
 template <Device D>
@@ -66,5 +78,19 @@ template <Device D, Number S>
 Tensor<D> operator>=(const Tensor<D>& a, S b) { return apply(LessEqual{}, constant_like(a, b), a); }
 template <Device D, Number S>
 Tensor<D> operator>=(S a, const Tensor<D>& b) { return apply(LessEqual{}, b, constant_like(b, a)); }
+
+/// a where the condition is not 0, else b.
+template <Device D>
+Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Where{}, condition, a, b);
+}
+template <Device D, Number S>
+Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, S b) {
+  return apply(Where{}, condition, a, constant_like(a, b));
+}
+template <Device D, Number S>
+Tensor<D> where(const Tensor<D>& condition, S a, const Tensor<D>& b) {
+  return apply(Where{}, condition, constant_like(b, a), b);
+}
 
 }  // namespace needle

@@ -150,17 +150,6 @@ struct Clamp {
     return std::array{where(x == y, g, 0), Tensor(), Tensor()};
   }
 };
-struct Where {
-  using Function = scalar::Where;
-  static constexpr unsigned reads = reads_input(0);
-  static Dtype dtype(Dtype, Dtype a, Dtype b) {
-    return is_float(a) ? a : is_float(b) ? b : Dtype::int32;
-  }
-  static auto gradient(const auto& g, const auto&, const auto& condition, const auto&, const auto&) {
-    using Tensor = std::decay_t<decltype(g)>;
-    return std::array{Tensor(), where(condition, g, 0), where(condition, 0, g)};
-  }
-};
 
 /// -x
 template <Device D>
@@ -278,20 +267,6 @@ template <Device D, Number S>
 Tensor<D> minimum(const Tensor<D>& a, S b) { return apply(Minimum{}, a, constant_like(a, b)); }
 template <Device D, Number S>
 Tensor<D> minimum(S a, const Tensor<D>& b) { return apply(Minimum{}, constant_like(b, a), b); }
-
-/// a where the condition is not 0, else b.
-template <Device D>
-Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Where{}, condition, a, b);
-}
-template <Device D, Number S>
-Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, S b) {
-  return apply(Where{}, condition, a, constant_like(a, b));
-}
-template <Device D, Number S>
-Tensor<D> where(const Tensor<D>& condition, S a, const Tensor<D>& b) {
-  return apply(Where{}, condition, constant_like(b, a), b);
-}
 
 /// Arithmetic that gives the left-hand name a new value; other handles keep the old one.
 template <Device D, class T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "needle/ops/slice.hpp"
+#include "needle/program/backend.hpp"
 
 namespace needle {
 
@@ -23,12 +24,7 @@ struct ScatterAdd {
   const Shape& shape(const Shape&, const Shape&) const { return to; }
   template <Device D>
   Array<D> compute(const Array<D>& source, const Array<D>& index) const {
-    Array<D> out(to, source.dtype);
-    Program zero;
-    zero.add_output(zero.add_step(scalar::code<scalar::Identity>, zero.add_constant(0),
-                                  Program::first_constant, Program::first_constant));
-    zero.finish();
-    execute(zero, std::span<const Array<D>>(), std::span<Array<D>>(&out, 1));
+    Array<D> out = zero_array<D>(to, source.dtype);
     scatter_add(source, index, axis, out);
     return out;
   }

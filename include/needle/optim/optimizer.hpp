@@ -8,6 +8,7 @@
 #include <map>
 
 #include "needle/graph/parameter.hpp"
+#include "needle/program/backend.hpp"
 
 namespace needle::optim {
 
@@ -175,7 +176,7 @@ class Cells {
   }
   void begin(Entry& entry) const {
     while (entry.running.size() < names_.size()) {
-      entry.running.push_back(duplicate(constant<D>(0, entry.cell->shape()).data()));
+      entry.running.push_back(zero_array<D>(entry.cell->shape(), real<D>));
     }
   }
   bool expects(const std::string& name, const std::vector<Entry>& entries) const {

@@ -39,4 +39,16 @@ concept Backend =
       random(Distribution{}, key, out);
     };
 
+/// A new array of zeros.
+template <Device D>
+Array<D> zero_array(const Shape& shape, Dtype dtype) {
+  Program program;
+  const int zero = program.add_constant(0);
+  program.add_output(program.add_step(scalar::code<scalar::Identity>, zero, zero, zero));
+  program.finish();
+  Array<D> out(shape, dtype);
+  execute(program, std::span<const Array<D>>(), std::span<Array<D>>(&out, 1));
+  return out;
+}
+
 }  // namespace needle
