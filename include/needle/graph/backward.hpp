@@ -55,7 +55,7 @@ class Tape {
                                        const std::vector<bool>& wanted,
                                        const std::vector<bool>& leads) {
     std::vector<Tensor<D>> grads(nodes.size());
-    std::vector<std::vector<Tensor<D>>> parts(nodes.size());  // of a node with several results
+    std::vector<std::vector<Tensor<D>>> parts;  // the same, for each result of those with several
     const std::vector<Ref<Expression<D>>> again = copies();
     for (Expression<D>* root : roots) {
       add(grads[root->walk], constant<D>(1, root->shape));
@@ -63,8 +63,10 @@ class Tape {
     std::vector<Tensor<D>> x, results;
     for (std::size_t i = nodes.size(); i-- > 0;) {
       Expression<D>& node = *nodes[i];
-      if ((!grads[i] && parts[i].empty()) || !leads[i] || node.inputs().empty()) continue;
+      const bool several = !parts.empty() && !parts[i].empty();
+      if (!(grads[i] || several) || !leads[i] || node.inputs().empty()) continue;
       if (node.part >= 0) {
+        parts.resize(nodes.size());
         std::vector<Tensor<D>>& all = parts[node.inputs()[0]->walk];
         const auto part = static_cast<std::size_t>(node.part);
         if (all.size() <= part) all.resize(part + 1);
@@ -77,9 +79,9 @@ class Tape {
         x.emplace_back(input->walk >= 0 ? again[input->walk] : input);
       }
       results.assign(x.size(), Tensor<D>());
-      const std::span<const Tensor<D>> g(parts[i].empty() ? &grads[i] : parts[i].data(),
-                                         (std::max)(parts[i].size(), std::size_t{1}));
-      node.gradient(g, Tensor<D>(again[i]), x, results);
+      const std::span<const Tensor<D>> one(&grads[i], 1);
+      node.gradient(several ? std::span<const Tensor<D>>(parts[i]) : one, Tensor<D>(again[i]), x,
+                    results);
       for (std::size_t k = 0; k < x.size(); ++k) {
         Expression<D>& input = *node.inputs()[k];
         if (input.walk < 0 || !leads[input.walk] || !results[k]) continue;
@@ -87,7 +89,7 @@ class Tape {
         add(grads[input.walk], results[k]);
       }
       if (!wanted[i]) grads[i] = Tensor<D>();
-      parts[i].clear();
+      if (several) parts[i].clear();
     }
     return grads;
   }
