@@ -9,11 +9,14 @@
 #error "needle needs C++20: pass -std=c++20, or link to the CMake target needle::needle"
 #endif
 
+/// A function that is part of whatever loop calls it.
+#define NEEDLE_INLINE __attribute__((always_inline)) inline
+
 /// A function that is part of whatever loop or kernel calls it, on the host and on a GPU.
 #if defined(__CUDACC__)
-#define NEEDLE_FN __host__ __device__ __attribute__((always_inline)) inline
+#define NEEDLE_FN __host__ __device__ NEEDLE_INLINE
 #else
-#define NEEDLE_FN __attribute__((always_inline)) inline
+#define NEEDLE_FN NEEDLE_INLINE
 #endif
 
 /// Before a loop in a GPU's kernel: unrolled as a whole, or not at all.

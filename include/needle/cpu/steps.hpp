@@ -20,8 +20,8 @@ concept HasCommon = requires(R x) {
 };
 
 template <class F, class R>
-NEEDLE_FN void step_loop(R* y, const R* a, [[maybe_unused]] const R* b,
-                         [[maybe_unused]] const R* c, std::int64_t n, const R* ahead) {
+NEEDLE_INLINE void step_loop(R* y, const R* a, [[maybe_unused]] const R* b,
+                             [[maybe_unused]] const R* c, std::int64_t n, const R* ahead) {
   for (std::int64_t i = 0; i < n; i += block) {
     __builtin_prefetch(ahead + i);
     if constexpr (HasCommon<F, R>) {

@@ -129,16 +129,16 @@ inline constexpr std::size_t array_size = 0;
 template <std::size_t n>
 inline constexpr std::size_t array_size<std::array<Shape, n>> = n;
 
+template <class O, class Each>
+inline constexpr std::size_t results_of = 0;
+template <class O, std::size_t... i>
+  requires requires(const O& op, const Shape& x) { op.shape((static_cast<void>(i), x)...); }
+inline constexpr std::size_t results_of<O, std::index_sequence<i...>> =
+    array_size<std::remove_cvref_t<decltype(std::declval<const O&>().shape(
+        (static_cast<void>(i), std::declval<const Shape&>())...))>>;
 /// How many results an op of N inputs has where its `shape` gives an array of them; else 0.
 template <class O, std::size_t N>
-inline constexpr std::size_t results = []<std::size_t... i>(std::index_sequence<i...>) {
-  if constexpr (requires(const O& op, const Shape& x) { op.shape((static_cast<void>(i), x)...); }) {
-    return array_size<std::remove_cvref_t<decltype(std::declval<const O&>().shape(
-        (static_cast<void>(i), std::declval<const Shape&>())...))>>;
-  } else {
-    return std::size_t{0};
-  }
-}(std::make_index_sequence<N>());
+inline constexpr std::size_t results = results_of<O, std::make_index_sequence<N>>;
 
 template <class O, Device D, std::same_as<Tensor<D>>... Inputs>
 auto parts(const O& op, const Tensor<D>& whole, const Inputs&... x);
