@@ -9,7 +9,8 @@ namespace needle::cpu {
 
 /// y[i] = f(a[i], b[i], c[i]) for i < n, a multiple of `block`; y may be one of the operands. Meanwhile
 /// n elements from `ahead` on are fetched into the cache: a tile comes from memory while the one before
-/// it is calculated (exp(-x x) of 1e7 elements: 1.15 times a hand-written pass in place of 1.35).
+/// it is calculated (bench_elementwise: exp(-x x) of 1e7 elements takes 1.24 times a hand-written pass
+/// in place of 1.32, eight cheap ops of 1e6 elements 2.0 times in place of 2.6).
 template <class R>
 using StepLoop = void (*)(R* y, const R* a, const R* b, const R* c, std::int64_t n, const R* ahead);
 
@@ -49,8 +50,7 @@ template <class F, class R>
 inline constexpr bool is_root = NEEDLE_X86 && std::is_same_v<F, scalar::Sqrt> && std::is_same_v<R, float>;
 
 template <class F, class R>
-void step_baseline(R* y, const R* a, const R* b, const R* c, std::int64_t n,
-                   const R* ahead) {
+void step_baseline(R* y, const R* a, const R* b, const R* c, std::int64_t n, const R* ahead) {
 #if NEEDLE_X86
   if constexpr (is_root<F, R>) {
     using V = VectorOf<16>::Memory;
