@@ -21,6 +21,7 @@ inline std::string str(std::string_view text) { return std::string(text); }
 inline std::string str(const char* text) { return text; }
 inline std::string str(bool value) { return value ? "true" : "false"; }
 
+/// A whole number.
 template <std::integral T>
 std::string str(T value) {
   return std::to_string(value);

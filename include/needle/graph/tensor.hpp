@@ -16,10 +16,11 @@ void realize(const Tensor<D>& first, const More&... more);
 /// Whether `backward` leaves the graph for another time.
 enum class Graph { consume, keep };
 
-namespace detail {
+/// A C++ number: what elements convert to, and the other operand of a tensor.
 template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
+namespace detail {
 /// The elements of any view in row-major order, converted to `T`.
 template <Number T, Device D>
 std::vector<T> values_of(const Array<D>& array) {
@@ -114,10 +115,10 @@ class Tensor {
   /// The evaluated array.
   const Array<D>& data() const { return realize().node().value; }
   /// All elements in row-major order, converted to `T`, any type of numbers.
-  template <detail::Number T = Real>
+  template <Number T = Real>
   std::vector<T> values() const { return detail::values_of<T>(data()); }
   /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
-  template <detail::Number T = Real>
+  template <Number T = Real>
   T item() const {
     if (size() != 1) {
       fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");

@@ -7,10 +7,6 @@
 
 namespace needle {
 
-/// A C++ number, as the other operand of a tensor.
-template <class S>
-concept Number = std::is_arithmetic_v<S>;
-
 /// A constant that does not change the dtype of arithmetic with x: a whole number stays one beside
 /// integers, everything else is real.
 template <Device D, Number S>
