@@ -1,6 +1,7 @@
 #include "needle/cpu/threads.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -78,6 +79,22 @@ TEST_CASE("a nested parallel_for runs inside its chunk") {
   });
   REQUIRE(runs.load() == 80);
   REQUIRE(elsewhere.load() == 0);
+}
+
+TEST_CASE("of several exceptions the first chunk's comes out, however late it is") {
+  const Threads set(4);
+  for (int round = 0; round < 200; ++round) {
+    int caught = -1;
+    try {
+      parallel_for(64, [&](int64_t i) {
+        if (i == 3) std::this_thread::sleep_for(std::chrono::microseconds(50));
+        if (i >= 3) throw static_cast<int>(i);
+      });
+    } catch (int chunk) {
+      caught = chunk;
+    }
+    REQUIRE(caught == 3);
+  }
 }
 
 TEST_CASE("an exception in a chunk comes out of parallel_for, and the pool works on") {

@@ -119,7 +119,6 @@ class ThreadPool {
     if (!spin_until(50, [&] { return joined_.load() == 0; })) {
       while (const uint32_t now = joined_.load()) joined_.wait(now);
     }
-    failed_.store(false, std::memory_order_relaxed);
     if (std::exception_ptr error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
     return true;
   }
@@ -173,23 +172,26 @@ class ThreadPool {
     }
   }
 
+  // Of several errors the first chunk's is thrown, whoever ran it: all chunks before a failing one
+  // have been handed out, and they finish.
   void work() {
+    int64_t i = 0;
     try {
-      for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) {
-        call_(body_, i);
-      }
+      while ((i = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_) call_(body_, i);
     } catch (...) {
       next_.store(chunks_, std::memory_order_relaxed);
-      if (!failed_.exchange(true)) error_ = std::current_exception();
+      std::lock_guard<std::mutex> lock(failing_);
+      if (!error_ || i < failed_) error_ = std::current_exception(), failed_ = i;
     }
   }
 
   std::mutex owner_;
   std::atomic<int> threads_, waiting_{0};
   std::vector<std::thread> workers_;
-  std::atomic<bool> stopping_{false}, failed_{false};
+  std::atomic<bool> stopping_{false};
+  std::mutex failing_;
   std::exception_ptr error_;
-  int64_t chunks_ = 0;
+  int64_t chunks_ = 0, failed_ = 0;
   void (*call_)(void*, int64_t) = nullptr;
   void* body_ = nullptr;
   alignas(64) std::atomic<uint32_t> region_{0};  // odd while a region is open
