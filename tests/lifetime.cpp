@@ -261,3 +261,21 @@ TEST_CASE("Evaluation of a tracked expression keeps just what its gradient reads
   // The product reads its left side, tanh its result; sums and differences read nothing.
   CHECK(memory_stats<D>().live == leaves + 2 * square_bytes + 64);
 }
+
+TEST_CASE("A product with a constant keeps only what the gradient of its other side reads") {
+  using D = counting::Device;
+  const Tensor<D> fixed = (ones<D>({64, 64}) * 0.01).realize();
+  nn::Parameter<D> w(ones<D>({64, 64}));
+  const std::size_t leaves = memory_stats<D>().live, square_bytes = 64 * 64 * sizeof(float);
+  const auto kept = [&](const auto& build) {
+    const Tensor<D> y = build();
+    y.realize();
+    return memory_stats<D>().live - leaves;
+  };
+  CHECK(kept([&] { return sum(matmul(matmul(*w, *w), fixed)); }) == 64);
+  CHECK(kept([&] { return sum(matmul(fixed, matmul(*w, *w))); }) == 64);
+  CHECK(kept([&] { return sum(matmul(*w, *w) * fixed); }) == 64);
+  CHECK(kept([&] { return sum(matmul(*w, *w) * 2.0 / fixed); }) == 64);
+  CHECK(kept([&] { return sum(matmul(matmul(*w, *w), *w)); }) == square_bytes + 64);
+  CHECK(kept([&] { return sum(matmul(*w, *w) * (*w)); }) == square_bytes + 64);
+}

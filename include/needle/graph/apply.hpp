@@ -7,7 +7,8 @@
 //   Dtype dtype(Dtype...) const;               where it is not the device's arithmetic
 //   Array<D> compute(const Array<D>&...) const;
 //   auto gradient(g, y, x...) const;           an array of tensors, one an input; empty ones are absent
-//   static constexpr unsigned reads;           what the gradient reads; everything if not said
+//   static constexpr unsigned reads;           what the gradient reads; everything if not said. An array
+//                                              of two: that of the first input, and those of the others
 // Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector. Ops
 // with several results give a std::array of shapes, dtypes and arrays, and the g and y of their gradient
 // are arrays too: an absent g is an empty tensor. Their results are nodes of their own, parts of the op's.
@@ -71,7 +72,7 @@ NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs, s
 
 template <class O>
 constexpr OpTraits traits_of() {
-  OpTraits traits{.kind = Kind::other, .reads = reads_everything, .name = op_name<O>};
+  OpTraits traits{.kind = Kind::other, .name = op_name<O>};
   if constexpr (ScalarOp<O>) {
     using F = typename O::Function;
     traits.kind = Kind::scalar, traits.function = scalar::code<F>, traits.real = scalar::real_only<F>;
@@ -79,7 +80,9 @@ constexpr OpTraits traits_of() {
     traits.kind = Kind::reduction, traits.function = static_cast<std::uint8_t>(O::monoid);
     traits.real = false;
   }
-  if constexpr (ReadsSome<O>) traits.reads = O::reads;
+  if constexpr (!ReadsSome<O>) traits.reads = {reads_everything, reads_everything};
+  else if constexpr (std::integral<decltype(O::reads)>) traits.reads = {O::reads, O::reads};
+  else traits.reads = O::reads;
   return traits;
 }
 template <class O>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <span>
 #include <string>
@@ -46,8 +47,8 @@ struct OpTraits {
   std::uint8_t function = 0;
   /// Whether the arithmetic is real whatever the inputs are.
   bool real = true;
-  /// What the gradient reads.
-  unsigned reads = reads_nothing;
+  /// What the gradient of the first input reads, and what those of the others.
+  std::array<unsigned, 2> reads{};
   std::string (*name)() = nullptr;
 };
 inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constant};

@@ -98,9 +98,7 @@ class Schedule {
   void count_owners(std::span<Expression<D>* const> roots, bool consuming) {
     for (Expression<D>* node : nodes_) {
       const bool saves = node->tracked && !(consuming && node->walk >= 0);
-      const unsigned reads = !saves                ? reads_nothing
-                             : node->checkpointed ? reads_everything - reads_output
-                                                  : node->traits.reads;
+      const unsigned reads = saves ? read_by_gradients(*node) : reads_nothing;
       plans_[node->slot].keep |= (reads & reads_output) != 0;
       int k = 0;
       for (const auto& input : node->inputs()) {
@@ -120,6 +118,16 @@ class Schedule {
       Plan& plan = plans_[node->slot];
       plan.keep |= node->owners.load(std::memory_order_relaxed) > plan.inside;
     }
+  }
+
+  /// What the gradients of a node's tracked inputs read.
+  static unsigned read_by_gradients(Expression<D>& node) {
+    if (node.checkpointed) return reads_everything - reads_output;
+    unsigned reads = reads_nothing;
+    for (std::size_t i = 0; i < node.inputs().size(); ++i) {
+      if (node.inputs()[i]->tracked) reads |= node.traits.reads[i > 0];
+    }
+    return reads;
   }
 
   /// From the last node to the first, so that a node's consumers know their groups before it.

@@ -101,14 +101,14 @@ struct Subtract {
 };
 struct Multiply {
   using Function = scalar::Multiply;
-  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr std::array reads{reads_input(1), reads_input(0)};
   static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
     return std::array{g * b, g * a};
   }
 };
 struct Divide {
   using Function = scalar::Divide;
-  static constexpr unsigned reads = reads_output | reads_input(1);
+  static constexpr std::array reads{reads_input(1), reads_output | reads_input(1)};
   static auto gradient(const auto& g, const auto& y, const auto&, const auto& b) {
     return std::array{g / b, -g * y / b};
   }

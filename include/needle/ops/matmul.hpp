@@ -37,7 +37,7 @@ struct Matmul {
     gemm(Array<D>(a, broadcasted(a, left)), Array<D>(b, broadcasted(b, right)), out);
     return out;
   }
-  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr std::array reads{reads_input(1), reads_input(0)};
   static auto gradient(const auto& g, const auto&, const auto& a, const auto& b) {
     return std::array{sum_to(matmul(g, transpose(b)), a.shape()),
                       sum_to(matmul(transpose(a), g), b.shape())};
@@ -70,7 +70,7 @@ struct Linear {
   static Array<D> compute(const Array<D>& x, const Array<D>& weight) {
     return Matmul::compute(x, Array<D>(weight, permuted(weight, {1, 0})));
   }
-  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr std::array reads{reads_input(1), reads_input(0)};
   static auto gradient(const auto& g, const auto&, const auto& x, const auto& weight) {
     return std::array{matmul(g, weight), matmul(transpose(g), x)};
   }
