@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
-#include <vector>
 
+#include "needle/cpu/device.hpp"
 #include "roofline.hpp"
 
 #ifndef NEEDLE_BENCH_OPENBLAS
@@ -28,20 +28,24 @@ struct Case {
 
 struct Problem {
   Case size;
-  std::vector<float> a, b, c, reference;
-  explicit Problem(const Case& s) : size(s) {
-    a.resize(static_cast<size_t>(s.m * s.k));
-    b.resize(static_cast<size_t>(s.k * s.n));
-    c.resize(static_cast<size_t>(s.m * s.n));
-    reference = c;
+  needle::Array<needle::Cpu> rows, columns, result;  // in the memory that tensors have
+  float *a, *b, *c;
+  explicit Problem(const Case& s)
+      : size(s),
+        rows({s.m, s.k}, needle::Dtype::float32),
+        columns({s.k, s.n}, needle::Dtype::float32),
+        result({s.m, s.n}, needle::Dtype::float32),
+        a(rows.data<float>()),
+        b(columns.data<float>()),
+        c(result.data<float>()) {
     uint32_t state = 1;
-    const auto fill = [&](std::vector<float>& v) {
-      for (float& x : v) {
+    const auto fill = [&](float* x, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) {
         state = state * 1664525u + 1013904223u;
-        x = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
+        x[i] = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
       }
     };
-    fill(a), fill(b);
+    fill(a, rows.size()), fill(b, columns.size());
   }
   int64_t a_row() const { return size.a_transposed ? 1 : size.k; }
   int64_t a_col() const { return size.a_transposed ? size.m : 1; }
@@ -49,16 +53,16 @@ struct Problem {
   int64_t b_col() const { return size.b_transposed ? size.k : 1; }
 
   void needle() {
-    needle::cpu::gemm(size.m, size.n, size.k, a.data(), a_row(), a_col(), b.data(), b_row(),
-                      b_col(), c.data(), size.n);
+    needle::cpu::gemm(size.m, size.n, size.k, a, a_row(), a_col(), b, b_row(), b_col(), c,
+                      size.n);
   }
 #if NEEDLE_BENCH_OPENBLAS
   void openblas() {
     const auto i = [](int64_t x) { return static_cast<int>(x); };
     cblas_sgemm(CblasRowMajor, size.a_transposed ? CblasTrans : CblasNoTrans,
                 size.b_transposed ? CblasTrans : CblasNoTrans, i(size.m), i(size.n), i(size.k), 1,
-                a.data(), i(size.a_transposed ? size.m : size.k), b.data(),
-                i(size.b_transposed ? size.k : size.n), 0, c.data(), i(size.n));
+                a, i(size.a_transposed ? size.m : size.k), b,
+                i(size.b_transposed ? size.k : size.n), 0, c, i(size.n));
   }
 #endif
   /// Checks up to 4,000 elements, spread over C, against a sum in double.
@@ -68,11 +72,11 @@ struct Problem {
       const int64_t i = e / size.n, j = e % size.n;
       double sum = 0;
       for (int64_t p = 0; p < size.k; ++p) {
-        sum += static_cast<double>(a[static_cast<size_t>(i * a_row() + p * a_col())]) *
-               static_cast<double>(b[static_cast<size_t>(p * b_row() + j * b_col())]);
+        sum += static_cast<double>(a[i * a_row() + p * a_col()]) *
+               static_cast<double>(b[p * b_row() + j * b_col()]);
       }
       const double tolerance = 1e-6 * std::sqrt(static_cast<double>(size.k)) * 10;
-      if (!(std::fabs(sum - static_cast<double>(c[static_cast<size_t>(e)])) <= tolerance)) {
+      if (!(std::fabs(sum - static_cast<double>(c[e])) <= tolerance)) {
         return false;
       }
     }

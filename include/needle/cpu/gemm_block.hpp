@@ -46,14 +46,17 @@ struct GemmBlock {
     return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
   }
 
-  /// Groups of rows whose packed form stays in L2, each cut into tiles on its own.
-  /// Half that where strips are few, so that many cores find work.
-  GemmCut groups() const { return {rows, group_limit() / kernel.rows * kernel.rows}; }
+  /// Groups of rows whose packed form stays in L2, counted in tiles of full height, so that only the
+  /// last group has lower ones. Half that where strips are few, so that many cores find work.
+  GemmCut groups() const {
+    return {(rows + kernel.rows - 1) / kernel.rows, group_limit() / kernel.rows};
+  }
+  int64_t group_begin(int64_t i) const { return (std::min)(rows, groups().begin(i) * kernel.rows); }
   int64_t group_limit() const { return strips() < 16 ? 96 : 192; }
 
   void pack_a(int64_t group) const {
-    const int64_t top = groups().begin(group);
-    const GemmCut cut(groups().begin(group + 1) - top, kernel.rows);
+    const int64_t top = group_begin(group);
+    const GemmCut cut(group_begin(group + 1) - top, kernel.rows);
     for (int64_t t = 0; t < cut.parts; ++t) {
       const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
       gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
@@ -77,8 +80,8 @@ struct GemmBlock {
     const bool narrow = width(j) < strip();
     const GemmTile* tile = narrow ? kernel.one : kernel.two;
     // One vector wide needs twice the rows for as many independent sums.
-    const int64_t top = groups().begin(group);
-    const GemmCut cut(groups().begin(group + 1) - top,
+    const int64_t top = group_begin(group);
+    const GemmCut cut(group_begin(group + 1) - top,
                       narrow && !a_packed ? kernel.tall : kernel.rows);
     alignas(64) float edge[14 * 32];
     for (int64_t t = 0; t < cut.parts; ++t) {
