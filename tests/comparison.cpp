@@ -1,6 +1,7 @@
 #include "needle/ops/comparison.hpp"
 
 #include "check.hpp"
+#include "needle/ops/factory.hpp"
 
 using namespace needle;
 
@@ -37,6 +38,20 @@ DEVICE_TEST_CASE("Comparisons broadcast over any view") {
   check_op<D>([](auto a, auto b) { return a == b; }, ids({3, 4}, 3), ids({4}, 3));
   check_op<D>([](auto a, auto b) { return a != b; }, mask({3, 4}), ids({3, 1}, 3));
   check_op<D>([](auto a, auto b) { return a <= b; }, numbers({0, 4}), numbers({4}));
+}
+
+DEVICE_TEST_CASE("A mask of any length is stored beside the values it was made from") {
+  for (const std::int64_t n : {1, 15, 16, 17, 31, 33, 513, 1000, 20011}) {
+    const Tensor<D> x = arange<D>(n) - 500, twice = x * 2, at_most = twice <= 20;
+    const Tensor<D> odd = cast(arange<D>(n, Dtype::int32) == 7, Dtype::uint8);
+    realize(twice, at_most);
+    const List mask = list(at_most), values = list(twice), sevens = list(odd);
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      const double value = 2 * (static_cast<double>(i) - 500);
+      INFO(i << " of " << n);
+      REQUIRE((values[i] == value && mask[i] == (value <= 20) && sevens[i] == (i == 7)));
+    }
+  }
 }
 
 DEVICE_TEST_CASE("Integers are compared exactly") {

@@ -170,6 +170,15 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
                 std::span<Array<Cpu>> outputs) {
   const Loop loop = loop_over<Cpu>(outputs[0].shape, inputs);
   const std::int64_t step = tile_of(loop);
+  bool truths[Program::max_outputs] = {};
+  for (int i = 0; i < program.steps; ++i) {
+    const bool compares = scalar::is_comparison(program.step[i].function);
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      if (program.step[i].result == program.output[k]) {
+        truths[k] = compares && outputs[k].dtype == Dtype::uint8;
+      }
+    }
+  }
   const auto part = [&](std::int64_t begin, std::int64_t end) {
     Interpreter<R> interpreter(program, loop, inputs, (std::min)(step, end - begin));
     for (std::int64_t i = begin; i < end; i += step) {
@@ -183,6 +192,12 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
       interpreter.run(i, n);
       for (std::size_t k = 0; k < outputs.size(); ++k) {
         const R* from = interpreter.result(static_cast<int>(k));
+        if constexpr (std::is_same_v<R, float>) {
+          if (truths[k]) {
+            load_truths(outputs[k].template data<std::uint8_t>() + i, from, n);
+            continue;
+          }
+        }
         visit(outputs[k].dtype, [&]<class T>(T) {
           if constexpr (!std::is_same_v<T, double>) {
             T* to = outputs[k].template data<T>() + i;

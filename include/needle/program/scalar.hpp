@@ -246,6 +246,11 @@ constexpr int index_in(List<Fs...>) {
 template <class F>
 inline constexpr int code = index_in<F>(ScalarFunctions{});
 
+/// Whether a function gives nothing but 0 and 1.
+constexpr bool is_comparison(int function) {
+  return function >= code<Equal> && function <= code<LessEqual>;
+}
+
 template <class... F>
 constexpr auto arities_of(List<F...>) {
   return std::array<std::uint8_t, sizeof...(F)>{static_cast<std::uint8_t>(arity<F>)...};
