@@ -5,6 +5,7 @@
 #include "check.hpp"
 #include "needle/ops/factory.hpp"
 #include "needle/ops/reduction.hpp"
+#include "needle/ops/slice.hpp"
 
 using namespace needle;
 
@@ -143,5 +144,33 @@ TEST_CASE("Reductions give the same bits for any number of threads") {
   for (const int n : {2, 4}) {
     const Threads several(n);
     CHECK((bits() == expected));
+  }
+}
+
+DEVICE_TEST_CASE("The first extreme has the position in rows and columns of any length") {
+  for (const auto& [rows, columns] : {std::pair<int, int>{3, 127},
+                                      {2, 128},
+                                      {5, 129},
+                                      {3, 1000},
+                                      {40, 33},
+                                      {1000, 17},
+                                      {2, 4097},
+                                      {1, 20000}}) {
+    for (const bool with_nan : {false, true}) {
+      INFO(rows << " x " << columns << (with_nan ? " with NaN" : ""));
+      List values(static_cast<std::size_t>(rows * columns));
+      for (std::size_t i = 0; i < values.size(); ++i) {  // many ties
+        values[i] = number(static_cast<std::int64_t>(i)) - 8;
+        if (with_nan && i % 577 == 300) values[i] = NAN;
+      }
+      const Tensor<D> x(values, {rows, columns});
+      const Tensor<Reference> expected(values, {rows, columns});
+      for (const int axis : {0, 1}) {
+        CHECK(list(argmax(x, axis)) == list(argmax(expected, axis)));
+        CHECK(list(argmin(x, axis)) == list(argmin(expected, axis)));
+        CHECK(list(argmax(transpose(x), axis)) == list(argmax(transpose(expected), axis)));
+        CHECK(list(argmin(flip(x, axis), 1)) == list(argmin(flip(expected, axis), 1)));
+      }
+    }
   }
 }

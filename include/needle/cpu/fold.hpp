@@ -1,4 +1,4 @@
-// The innermost loop of a reduction: neighbours joined in 64 chains, which stay in registers.
+// The innermost loop of a reduction: runs of 64 neighbours joined in 64 chains, which stay in registers.
 //
 // Policy. Sums of floats are latency, not work: 64 chains are eight vectors of AVX2, four of AVX-512,
 // enough to hide it. Which element goes into which chain depends on its place alone, so all
@@ -13,8 +13,8 @@ namespace needle::cpu {
 
 inline constexpr std::int64_t chains = 64;
 
-/// Joins v[i] to chain[i % 64] for i < n, a multiple of `block`.
-using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n);
+/// Joins v[i] to chain[i % 64] for i < n, a multiple of `block`, where the runs of 64 lie `step` apart.
+using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int64_t step);
 
 #define NEEDLE_FOLD_JOIN(s, x)                                            \
   (s = monoid == Monoid::sum       ? s + x                                \
@@ -23,20 +23,18 @@ using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n);
                                    : ((((x) < (s)) | ((x) != (x))) ? x : s))
 #define NEEDLE_FOLD(NAME, TARGET)                                                               \
   template <int Bytes, Monoid monoid, int... T>                                                 \
-  TARGET void NAME(float* chain, const float* v, std::int64_t n) {                              \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {             \
     using Memory = typename VectorOf<Bytes>::Memory;                                            \
     constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                              \
     typename VectorOf<Bytes>::Value x[sizeof...(T)],                                            \
         s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};                         \
-    std::int64_t i = 0;                                                                         \
-    for (; i + chains <= n; i += chains) {                                                      \
-      ((x[T] = *reinterpret_cast<const Memory*>(v + i + T * lanes)), ...);                      \
+    for (; n >= chains; n -= chains, v += step) {                                               \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                          \
       (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                      \
     }                                                                                           \
-    ((i + T * lanes < n                                                                         \
-          ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + i + T * lanes),                  \
-                   NEEDLE_FOLD_JOIN(s[T], x[T]))                                                \
-          : void()),                                                                            \
+    ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),            \
+                             NEEDLE_FOLD_JOIN(s[T], x[T]))                                      \
+                    : void()),                                                                  \
      ...);                                                                                      \
     ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                              \
   }                                                                                             \

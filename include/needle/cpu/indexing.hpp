@@ -2,18 +2,105 @@
 #pragma once
 
 #include "needle/core/lines.hpp"
+#include "needle/cpu/fold.hpp"
 #include "needle/cpu/interpreter.hpp"
 
 namespace needle {
 
+namespace cpu {
+
+/// Whether a comes before b as an extreme; NaN comes before all numbers.
+template <bool largest>
+NEEDLE_FN bool is_more_extreme(float a, float b) {
+  return (largest ? a > b : a < b) | ((a != a) & (b == b));
+}
+
+/// `first_extreme` of neighbours, by stretches: the extreme of one is joined in vectors, and only
+/// where it beats all before it is its place looked for.
+template <bool largest>
+std::int32_t first_extreme_of_row(const float* x, std::int64_t n) {
+  constexpr std::int64_t stretch = 4096;
+  const FoldLoop fold = fold_loop(largest ? Monoid::maximum : Monoid::minimum);
+  std::int64_t best = 0;
+  for (std::int64_t begin = 0; begin < n; begin += stretch) {
+    const std::int64_t end = (std::min)(n, begin + stretch);
+    const std::int64_t whole = (end - begin) / block * block;
+    float chain[chains], extreme = x[begin];
+    std::fill_n(chain, chains, extreme);
+    fold(chain, x + begin, whole, chains);
+    for (float v : chain) extreme = is_more_extreme<largest>(v, extreme) ? v : extreme;
+    for (std::int64_t i = begin + whole; i < end; ++i) {
+      extreme = is_more_extreme<largest>(x[i], extreme) ? x[i] : extreme;
+    }
+    if (!is_more_extreme<largest>(extreme, x[best])) continue;
+    const bool nan = extreme != extreme;
+    for (best = begin; best + block <= end; best += block) {
+      int found = 0;
+      for (int j = 0; j < block; ++j) {
+        const float v = x[best + j];
+        found |= (v == extreme) | (nan & (v != v));
+      }
+      if (found) break;
+    }
+    while (!(x[best] == extreme || (nan && x[best] != x[best]))) ++best;
+  }
+  return static_cast<std::int32_t>(best);
+}
+
+/// `first_extreme` of `block` lines that lie side by side.
+template <bool largest>
+void first_extremes_of_columns(const float* x, std::int64_t n, std::int64_t stride,
+                               std::int32_t* at) {
+  float best[block];
+  std::copy_n(x, block, best);
+  std::fill_n(at, block, 0);
+  for (std::int64_t i = 1; i < n; ++i) {
+    x += stride;
+    NEEDLE_INDEPENDENT
+    for (int j = 0; j < block; ++j) {
+      const bool more = is_more_extreme<largest>(x[j], best[j]);
+      best[j] = math::detail::select(more, x[j], best[j]);
+      at[j] = more ? static_cast<std::int32_t>(i) : at[j];
+    }
+  }
+}
+
+/// Lines [line, end) of floats.
+template <bool largest>
+void first_extremes(const Array<Cpu>& x, const Lines& lines, std::int64_t line, std::int64_t end,
+                    std::int32_t* out) {
+  const Layout& others = lines.others;
+  const bool columns = others.ndim() > 0 && others.strides.back() == 1;
+  while (line < end) {
+    const float* from = x.data<float>() + lines.start(line);
+    const std::int64_t side_by_side = columns ? others.shape.back() - line % others.shape.back() : 1;
+    if (lines.stride == 1 && lines.length >= 2 * chains) {
+      out[line++] = first_extreme_of_row<largest>(from, lines.length);
+    } else if ((std::min)(side_by_side, end - line) >= block) {
+      first_extremes_of_columns<largest>(from, lines.length, lines.stride, out + line);
+      line += block;
+    } else {
+      out[line++] = first_extreme(from, lines.length, lines.stride, largest);
+    }
+  }
+}
+
+}  // namespace cpu
+
 /// First position of the largest (or smallest) element along an axis; NaN counts as extreme.
 inline void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>& out) {
-  visit(x.dtype, [&]<class T>(T) {
-    const Lines lines(x, axis);
-    cpu::for_each_chunk(lines.count(), 2 * lines.length, [&](std::int64_t begin, std::int64_t end) {
+  const Lines lines(x, axis);
+  std::int32_t* to = out.data<std::int32_t>();
+  cpu::for_each_chunk(lines.count(), 2 * lines.length, [&](std::int64_t begin, std::int64_t end) {
+    if (x.dtype == Dtype::float32) {
+      if (largest) cpu::first_extremes<true>(x, lines, begin, end, to);
+      else cpu::first_extremes<false>(x, lines, begin, end, to);
+      return;
+    }
+    visit(x.dtype, [&]<class T>(T) {
       for (std::int64_t line = begin; line < end; ++line) {
         const T* from = x.data<T>() + lines.start(line);
-        out.data<std::int32_t>()[line] = first_extreme(from, lines.length, lines.stride, largest);
+        to[line] = first_extreme(from, lines.length, lines.stride, largest);
       }
     });
   });

@@ -124,6 +124,11 @@ class Interpreter {
     return copies_nothing_;
   }
 
+  /// Where the values from a position on lie in order, if the program only reads them; else null.
+  const R* in_place(std::int64_t begin) {
+    return read_only() && direct_[0] ? inputs_[0].template data<R>() + begin : nullptr;
+  }
+
   /// The values of an output after `run`.
   R* result(int output) const { return value_[program_.output[output]]; }
 

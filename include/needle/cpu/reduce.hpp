@@ -43,7 +43,7 @@ class Reducer {
     if (out.empty() || length_ == 0) return out;
     // A piece is a part of the reduced range of one outer index and one run of inner positions.
     const std::int64_t width = (std::min)(inner_, tile), runs = (inner_ + width - 1) / width;
-    const std::int64_t piece = (std::max)(chunk / width, std::int64_t{1});
+    const std::int64_t piece = inner_ == 1 ? chunk : (std::max)(4 * chunk / width, std::int64_t{1});
     const std::int64_t pieces = (length_ + piece - 1) / piece, count = outer_ * runs * pieces;
     std::vector<Wide> partial(static_cast<std::size_t>(count * width));
     // A task is as many of them as make it worth a thread's while.
@@ -82,33 +82,33 @@ class Reducer {
     for (std::int64_t i = 0; i < count; ++i) body(i);
   }
 
-  Wide join(Wide a, Wide b) const {
+  /// What `body` gives for the scalar function that joins.
+  template <class Body>
+  auto with_join(const Body& body) const {
     switch (monoid_) {
-      case Monoid::sum: return scalar::Add::apply(a, b);
-      case Monoid::product: return scalar::Multiply::apply(a, b);
-      case Monoid::maximum: return scalar::Maximum::apply(a, b);
+      case Monoid::sum: return body(scalar::Add{});
+      case Monoid::product: return body(scalar::Multiply{});
+      case Monoid::maximum: return body(scalar::Maximum{});
       case Monoid::minimum: break;
     }
-    return scalar::Minimum::apply(a, b);
+    return body(scalar::Minimum{});
+  }
+
+  Wide join(Wide a, Wide b) const {
+    return with_join([&]<class F>(F) { return F::apply(a, b); });
   }
 
   /// a[i] = join(a[i], b[i]) for i < n, with one decision for all of them.
   template <class V>
   void join_all(Wide* a, const V* b, std::int64_t n) const {
-    const auto each = [&]<class F>(F) {
+    with_join([&]<class F>(F) {
       std::int64_t i = 0;
       for (; i + block <= n; i += block) {
         NEEDLE_INDEPENDENT
         for (int j = 0; j < block; ++j) a[i + j] = F::apply(a[i + j], static_cast<Wide>(b[i + j]));
       }
       for (; i < n; ++i) a[i] = F::apply(a[i], static_cast<Wide>(b[i]));
-    };
-    switch (monoid_) {
-      case Monoid::sum: return each(scalar::Add{});
-      case Monoid::product: return each(scalar::Multiply{});
-      case Monoid::maximum: return each(scalar::Maximum{});
-      case Monoid::minimum: return each(scalar::Minimum{});
-    }
+    });
   }
 
   /// a[i] = join(a[i], b[i]) for any count.
@@ -149,24 +149,26 @@ class Reducer {
    private:
     /// 16 elements to a chain, then 16 chains: an error grows no further than by 32 roundings.
     void add_blocks(const R* v, std::int64_t n) {
-      alignas(64) R chain[chains];
+      alignas(64) R next[chains];
+      R* chain = parts_ == 0 ? chain_ : next;
       std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
-      reducer_.fold_row_(chain, v, n);
-      if (parts_ == 0) std::copy_n(chain, chains, chain_);
-      else reducer_.fold_(chain_, chain_, chain, chain, chains, chain);
+      reducer_.fold_row_(chain, v, n, chains);
+      if (parts_ > 0) reducer_.fold_(chain_, chain_, next, next, chains, next);
       if (++parts_ == 16) widen();
     }
     void widen() {
-      for (std::int64_t half = chains / 2; half >= block; half /= 2) {
-        const R* upper = chain_ + half;
-        reducer_.fold_(chain_, chain_, upper, upper, half, upper);
-      }
-      Wide wide[block];
-      std::copy_n(chain_, block, wide);
-      for (std::int64_t half = block / 2; half > 0; half /= 2) {
-        reducer_.join_all(wide, wide + half, half);
-      }
-      join(wide[0]);
+      join(reducer_.with_join([&]<class F>(F) {
+        const auto halve = [](auto* x, auto half) {
+          for (int j = 0; j < half; ++j) x[j] = F::apply(x[j], x[j + half]);
+        };
+        halve(chain_, std::integral_constant<int, 32>());
+        halve(chain_, std::integral_constant<int, 16>());
+        Wide wide[block];
+        for (int j = 0; j < block; ++j) wide[j] = chain_[j];
+        halve(wide, std::integral_constant<int, 8>());
+        halve(wide, std::integral_constant<int, 4>());
+        return F::apply(F::apply(wide[0], wide[2]), F::apply(wide[1], wide[3]));
+      }));
       parts_ = 0;
     }
     void join(Wide value) {
@@ -212,6 +214,11 @@ class Reducer {
   /// Rows [row, end) of the reduced range at inner positions [from, from + count), all at once.
   void reduce_columns(Interpreter<R>& interpreter, Wide* out, std::int64_t outer, std::int64_t row,
                       std::int64_t end, std::int64_t from, std::int64_t count) {
+    if constexpr (!std::is_integral_v<R>) {
+      const std::int64_t begin = (outer * length_ + row) * inner_ + from;
+      const R* v = count >= chains ? interpreter.in_place(begin) : nullptr;
+      if (v) return fold_columns(out, v, end - row, count);
+    }
     const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
     const std::int64_t group = std::is_integral_v<R> ? 1 : 16;      // runs folded before widening
     if (rows == 1) interpreter.read_only();
@@ -232,6 +239,21 @@ class Reducer {
         }
       }
       if constexpr (!std::is_integral_v<R>) widen(out, sum, count, std::exchange(first, false));
+    }
+  }
+
+  /// The same of rows that lie in memory: 64 columns at a time, which stay in registers for 32 rows.
+  void fold_columns(Wide* out, const R* v, std::int64_t rows, std::int64_t count) const {
+    R sum[tile];
+    for (std::int64_t row = 0, m = 0; row < rows; row += m, v += m * inner_) {
+      m = (std::min)(std::int64_t{32}, rows - row);
+      std::copy_n(v, count, sum);
+      std::int64_t i = 0;
+      for (; i + chains <= count; i += chains) {
+        fold_row_(sum + i, v + inner_ + i, (m - 1) * chains, inner_);
+      }
+      for (std::int64_t r = 1; i < count && r < m; ++r) fold(sum + i, v + r * inner_ + i, count - i);
+      widen(out, sum, count, row == 0);
     }
   }
 
