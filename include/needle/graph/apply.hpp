@@ -44,10 +44,11 @@ NEEDLE_NOINLINE inline std::string snake_case(std::string_view signature) {
   return name;
 }
 
-/// The name of an op: `LogSoftmax` is "log_softmax".
+/// The name of an op: `LogSoftmax` is "log_softmax". Made once, and there even while statics end.
 template <class O>
-std::string op_name() {
-  return snake_case(__PRETTY_FUNCTION__);
+std::string_view op_name() {
+  static const std::string& name = *new std::string(snake_case(__PRETTY_FUNCTION__));
+  return name;
 }
 
 /// The dtype of arithmetic on these: real if any is a float, else int32.
@@ -61,7 +62,7 @@ Dtype promote(std::span<const Ref<Expression<D>>> inputs) {
 
 /// The shape that inputs broadcast to.
 template <Device D>
-NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs, std::string (*name)()) {
+NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs, std::string_view (*name)()) {
   Shape shape = inputs[0]->shape;
   for (const auto& input : inputs.subspan(1)) {
     if (shape == input->shape || input->shape.ndim() == 0) continue;

@@ -49,7 +49,7 @@ struct OpTraits {
   bool real = true;
   /// What the gradient of the first input reads, and what those of the others.
   std::array<unsigned, 2> reads{};
-  std::string (*name)() = nullptr;
+  std::string_view (*name)() = nullptr;
 };
 inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constant};
 }  // namespace detail
@@ -72,7 +72,8 @@ struct Expression : Counted {
 
   /// The op's name as users write it.
   std::string name() const {
-    return traits.name ? traits.name() : kind() == Kind::constant ? "constant" : "leaf";
+    if (traits.name) return std::string(traits.name());
+    return kind() == Kind::constant ? "constant" : "leaf";
   }
   Kind kind() const { return traits.kind; }
   bool evaluated() const { return static_cast<bool>(value); }

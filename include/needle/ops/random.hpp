@@ -29,7 +29,7 @@ inline void manual_seed(std::uint64_t seed) { default_generator() = {seed, 0, 0}
 
 namespace detail {
 inline constexpr OpTraits random_traits{.kind = Kind::other,
-                                        .name = [] { return std::string("random"); }};
+                                        .name = [] { return std::string_view("random"); }};
 
 /// A node without inputs whose value is made when it is needed.
 template <Device D>

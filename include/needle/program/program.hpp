@@ -63,6 +63,9 @@ struct Program {
   /// Joins a product with the sum or difference that alone reads it: one step in place of two, and one
   /// rounding where the processor has a fused multiply-add.
   void contract() {
+    bool products = false;
+    for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
+    if (!products) return;
     std::uint8_t uses[max_values] = {}, moved[max_values];
     for (int i = 0; i < max_values; ++i) moved[i] = static_cast<std::uint8_t>(i);
     const auto arity_of = [](int function) { return scalar::arities[function]; };
