@@ -1,15 +1,15 @@
-#include "needle/io/half.hpp"
+#include "needle/core/half.hpp"
 
 #include <cmath>
 #include <limits>
 
 #include "catch.hpp"
 
-using namespace needle::io;
+using namespace needle;
 
 namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
-}
+}  // namespace
 
 TEST_CASE("known values of the 16-bit formats") {
   CHECK(half_to_float(0x3C00) == 1);
@@ -59,4 +59,32 @@ TEST_CASE("rounding is to the nearest number, and to the even one of two") {
   CHECK(float_to_half(std::numeric_limits<float>::max()) == 0x7C00);
   CHECK(float_to_half(std::numeric_limits<float>::denorm_min()) == 0);
   CHECK(float_to_bfloat16(std::numeric_limits<float>::max()) == 0x7F80);
+}
+
+TEST_CASE("a double is rounded once") {
+  // By way of the nearest float it would be the middle, and then the even neighbour.
+  CHECK(float(Float16(1 + 0x1p-11 + 0x1p-40)) == 1 + 0x1p-10f);
+  CHECK(float(BFloat16(1 + 0x1p-8 + 0x1p-40)) == 1 + 0x1p-7f);
+  int wrong = 0;
+  const auto check = [&]<class T>(T, std::uint16_t bits, double low, double high) {
+    const double middle = (low + high) / 2;
+    wrong += T(middle).bits != bits + (bits & 1);
+    wrong += T(std::nextafter(middle, low)).bits != bits;
+    wrong += T(std::nextafter(middle, high)).bits != bits + 1;
+    wrong += T(-std::nextafter(middle, high)).bits != (0x8000 | (bits + 1));
+  };
+  for (std::uint16_t bits = 0; bits < 0x7BFF; ++bits) {
+    check(Float16{}, bits, half_to_float(bits), half_to_float(bits + 1));
+  }
+  for (std::uint16_t bits = 0; bits < 0x7F7F; ++bits) {
+    check(BFloat16{}, bits, bfloat16_to_float(bits), bfloat16_to_float(bits + 1));
+  }
+  CHECK(wrong == 0);
+  CHECK(Float16(65520.0).bits == 0x7C00);
+  CHECK(Float16(std::nextafter(65520.0, 0)).bits == 0x7BFF);
+  CHECK(Float16(-1e300).bits == 0xFC00);
+  CHECK(Float16(-1e-300).bits == 0x8000);
+  CHECK(BFloat16(1e300).bits == 0x7F80);
+  CHECK(std::isnan(float(Float16(std::nan("")))));
+  CHECK(std::isnan(float(BFloat16(std::nan("")))));
 }

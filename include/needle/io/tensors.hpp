@@ -5,7 +5,7 @@
 #include <map>
 
 #include "needle/graph/parameter.hpp"
-#include "needle/io/half.hpp"
+#include "needle/core/half.hpp"
 #include "needle/io/safetensors_reader.hpp"
 #include "needle/io/safetensors_writer.hpp"
 
