@@ -38,9 +38,11 @@ struct Numbers {
     const auto up = [&]<class T>(T) {
       return upload<D>(std::vector<T>(values.begin(), values.end()).data(), base);
     };
-    const Array<D> array = is_float(dtype)         ? up(typename D::Real{})
-                           : dtype == Dtype::int32 ? up(std::int32_t{})
-                                                   : up(std::uint8_t{});
+    const Array<D> array = dtype == Dtype::bfloat16  ? up(BFloat16{})
+                           : dtype == Dtype::float16 ? up(Float16{})
+                           : is_float(dtype)         ? up(typename D::Real{})
+                           : dtype == Dtype::int32   ? up(std::int32_t{})
+                                                     : up(std::uint8_t{});
     return Array<D>(array, layout);
   }
 };
@@ -83,6 +85,10 @@ template <Device D>
 static std::vector<double> list(const Array<D>& x) {
   return Tensor<D>(x).template values<double>();
 }
+
+/// The dtypes of elements on a GPU.
+constexpr Dtype dtypes[] = {Dtype::float32, Dtype::bfloat16, Dtype::float16, Dtype::int32,
+                            Dtype::uint8};
 
 static void check_near(const std::vector<double>& x, const std::vector<double>& expected,
                        double tolerance) {
@@ -191,13 +197,13 @@ TEST_CASE("programs give the bits that the CPU gives") {
     for (int i = 0; i < inputs; ++i) {
       const Dtype dtype = arithmetic == Arithmetic::int32 || pick(3) == 0
                               ? (pick(2) ? Dtype::int32 : Dtype::uint8)
-                              : Dtype::float32;
+                              : (pick(2) ? Dtype::float32 : dtypes[pick(3)]);
       const Numbers n = numbers(shape, dtype, pick(3) == 0);
       x.push_back(n.on<Cuda>()), cpu_x.push_back(n.on<Cpu>());
     }
     for (int i = 0; i < program.outputs; ++i) {
       const Dtype dtype =
-          arithmetic == Arithmetic::real && exact && pick(2) ? Dtype::float32 : Dtype::uint8;
+          arithmetic == Arithmetic::real && exact && pick(2) ? dtypes[pick(3)] : Dtype::uint8;
       y.emplace_back(shape, dtype), cpu_y.emplace_back(shape, dtype);
     }
     execute(program, std::span<const Array<Cuda>>(x), std::span<Array<Cuda>>(y));
@@ -317,8 +323,8 @@ TEST_CASE("products of every tile are the reference's, for any strides and batch
 
 TEST_CASE("copies move and convert between any views") {
   NEEDS_GPU();
-  for (Dtype from : {Dtype::float32, Dtype::int32, Dtype::uint8}) {
-    for (Dtype to : {Dtype::float32, Dtype::int32, Dtype::uint8}) {
+  for (Dtype from : dtypes) {
+    for (Dtype to : dtypes) {
       for (int i = 0; i < 6; ++i) {
         const Shape shape = i == 0   ? Shape{}
                             : i == 1 ? Shape{0, 2}
@@ -382,7 +388,7 @@ TEST_CASE("gather and scatter_add follow any index, and refuse the first that is
     where[axis] = 1 + pick(300);
     Numbers index = numbers(where, Dtype::int32, pick(2) == 0);
     for (double& value : index.values) value = double(pick(size));
-    const Numbers x = numbers(shape, pick(2) ? Dtype::float32 : Dtype::int32, pick(2) == 0);
+    const Numbers x = numbers(shape, dtypes[pick(5)], pick(2) == 0);
     const Numbers source = numbers(where, Dtype::float32, pick(2) == 0);
     INFO("round " << round << ": " << str(where) << " into " << str(shape) << " along " << axis);
     Array<Cuda> out(where, x.dtype), sum(shape, Dtype::float32);
@@ -418,6 +424,33 @@ TEST_CASE("random numbers are the CPU's, bit for bit but for normal ones") {
       agrees({Distribution::integer, -5, 1000000}, Dtype::int32, 0);
       agrees({Distribution::normal, 1, 2}, Dtype::float32, 1e-6);
     }
+  }
+}
+
+/// What comes of elements of 16 bits in reductions, products, comparisons and choices.
+template <Device D>
+static std::vector<double> of_16_bits(const Numbers& numbers) {
+  const Tensor<D> x(numbers.on<D>());
+  const Tensor<D> rounded = cast(x * 1.01, x.dtype()), part = transpose(x)[{range(3, 20)}];
+  std::vector<double> result;
+  for (const Tensor<D>& y :
+       {sum(x, 0), (max)(rounded, 1), matmul(part, rounded), to_real(argmax(x, 1)),
+        where(x > rounded, x, rounded), concat({x, rounded}, 1), to_real(cast(x, Dtype::uint8))}) {
+    for (double value : y.template values<double>()) result.push_back(value);
+  }
+  return result;
+}
+
+TEST_CASE("elements of 16 bits give what they give on the CPU") {
+  NEEDS_GPU();
+  for (Dtype dtype : {Dtype::bfloat16, Dtype::float16}) {
+    const Tensor<Cpu> values = randn<Cpu>({37, 41});
+    check_near(list(cast(values.to<Cuda>(), dtype).data()), list(cast(values, dtype).data()), 0);
+    const Tensor<Cuda> there = cast(values, dtype).to<Cuda>();
+    CHECK(there.dtype() == dtype);
+    check_near(list(there.data()), list(cast(values, dtype).data()), 0);
+    const Numbers numbers = ::numbers({37, 41}, dtype);
+    check_near(of_16_bits<Cuda>(numbers), of_16_bits<Cpu>(numbers), 1e-5);
   }
 }
 

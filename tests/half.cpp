@@ -4,11 +4,56 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "needle/cpu/transfer.hpp"
 
 using namespace needle;
 
 namespace {
+
 constexpr float infinity = std::numeric_limits<float>::infinity();
+
+/// Every number of 16 bits, the middles between neighbours, and what lies next to those.
+std::vector<float> edges() {
+  std::vector<float> values;
+  const auto add = [&](float low, float high) {
+    const float middle = low + (high - low) / 2;
+    for (const float x :
+         {low, std::nextafter(middle, low), middle, std::nextafter(middle, high), high}) {
+      values.push_back(x), values.push_back(-x);
+    }
+  };
+  for (std::uint16_t bits = 0; bits < 0x7FFF; ++bits) {
+    add(half_to_float(bits), half_to_float(bits + 1));
+    add(bfloat16_to_float(bits), bfloat16_to_float(bits + 1));
+  }
+  values.push_back(65520), values.push_back(std::numeric_limits<float>::max());
+  return values;
+}
+
+/// Whether a loop gives for every element the bits that the conversion of one gives.
+template <class To, class From>
+int differences(const std::vector<From>& from, void (*loop)(To*, const From*, std::int64_t)) {
+  std::vector<To> to(from.size());
+  loop(to.data(), from.data(), static_cast<std::int64_t>(to.size()));
+  int different = 0;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const To one(from[i]);
+    different += std::memcmp(&to[i], &one, sizeof one) != 0;
+  }
+  return different;
+}
+
+template <class To, class From>
+void check_loops(const std::vector<From>& from) {
+  CHECK(differences<To, From>(from, [](To* to, const From* from, std::int64_t n) {
+          cpu::convert_loop(to, from, n);
+        }) == 0);
+  if (cpu::isa() != cpu::Isa::baseline) {
+    CHECK(differences<To, From>(from, cpu::convert_avx2<To, From>) == 0);
+  }
+  CHECK(differences<To, From>(from, cpu::convert_run<To, From>) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("known values of the 16-bit formats") {
@@ -87,4 +132,17 @@ TEST_CASE("a double is rounded once") {
   CHECK(BFloat16(1e300).bits == 0x7F80);
   CHECK(std::isnan(float(Float16(std::nan("")))));
   CHECK(std::isnan(float(BFloat16(std::nan("")))));
+}
+
+TEST_CASE("the vector loops convert every number as one is converted, on each instruction set") {
+  std::vector<Float16> halves(0x10000);
+  std::vector<BFloat16> brains(0x10000);
+  for (std::uint32_t i = 0; i < 0x10000; ++i) {
+    halves[i].bits = brains[i].bits = static_cast<std::uint16_t>(i);
+  }
+  check_loops<float>(halves);
+  check_loops<float>(brains);
+  const std::vector<float> floats = edges();
+  check_loops<Float16>(floats);
+  check_loops<BFloat16>(floats);
 }

@@ -116,8 +116,11 @@ inline void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array
       }
     });
   };
-  if (item_bytes(x.dtype) == 1) move(out.data<std::uint8_t>(), x.data<std::uint8_t>());
-  else move(out.data<std::int32_t>(), x.data<std::int32_t>());  // four bytes are four bytes
+  switch (item_bytes(x.dtype)) {  // four bytes are four bytes
+    case 1: return move(out.data<std::uint8_t>(), x.data<std::uint8_t>());
+    case 2: return move(out.data<Float16>(), x.data<Float16>());
+    default: return move(out.data<std::int32_t>(), x.data<std::int32_t>());
+  }
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.

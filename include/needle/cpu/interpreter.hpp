@@ -199,14 +199,14 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
         const R* from = interpreter.result(static_cast<int>(k));
         if constexpr (std::is_same_v<R, float>) {
           if (truths[k]) {
-            load_truths(outputs[k].template data<std::uint8_t>() + i, from, n);
+            store_truths(outputs[k].template data<std::uint8_t>() + i, from, n);
             continue;
           }
         }
-        visit(outputs[k].dtype, [&]<class T>(T) {
-          if constexpr (!std::is_same_v<T, double>) {
+        visit_storage(outputs[k].dtype, [&]<class T>(T) {
+          if constexpr (meets_register<T, R>) {
             T* to = outputs[k].template data<T>() + i;
-            if (static_cast<const void*>(to) != from) load(to, from, 1, n);
+            if (static_cast<const void*>(to) != from) store(to, from, n);
           }
         });
       }

@@ -87,15 +87,21 @@ void convert_run(To* to, const From* from, std::int64_t n) {
   else convert_avx2(to, from, n);
 }
 
+/// to[i] = from[i] for i < n.
+template <class To, class From>
+void store(To* to, const From* from, std::int64_t n) {
+  if constexpr (std::is_same_v<To, From>) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(To));
+  } else {
+    convert_run(to, from, n);
+  }
+}
+
 /// to[i] = from[i * stride] for i < n.
 template <class To, class From>
 void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
   if (stride == 1) {
-    if constexpr (std::is_same_v<To, From>) {
-      std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(To));
-    } else {
-      convert_run(to, from, n);
-    }
+    store(to, from, n);
   } else if (stride == 0) {
     fill(to, n, convert<To>(*from));
   } else {
@@ -105,7 +111,7 @@ void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
 
 /// to[i] = from[i] for i < n, of ones and zeros. Instructions that narrow with saturation make the bits
 /// of 1.0f the byte 127, which takes half the time of a conversion.
-inline void load_truths(std::uint8_t* to, const float* from, std::int64_t n) {
+inline void store_truths(std::uint8_t* to, const float* from, std::int64_t n) {
   std::int64_t i = 0;
 #if NEEDLE_X86
   typedef int Bits __attribute__((vector_size(16), aligned(4), may_alias));
@@ -116,22 +122,21 @@ inline void load_truths(std::uint8_t* to, const float* from, std::int64_t n) {
     std::memcpy(to + i, &bytes, sizeof bytes);
   }
 #endif
-  load(to + i, from + i, 1, n - i);
+  store(to + i, from + i, n - i);
 }
 
-/// to[i * stride] = from[i] for i < n.
-template <class To, class From>
-void store(To* to, const From* from, std::int64_t stride, std::int64_t n) {
-  if (stride == 1) return load(to, from, 1, n);
-  for (std::int64_t i = 0; i < n; ++i) to[i * stride] = convert<To>(from[i]);
-}
+/// Whether elements of type `T` go into registers of type `R`, or come from them: programs of integers
+/// have no floats of 16 bits, and there is no double here.
+template <class T, class R>
+inline constexpr bool meets_register =
+    !std::is_same_v<T, double> && !(std::is_integral_v<R> && Half<T>);
 
 /// Positions [begin, begin + n) of operand k of a loop, as R, into a buffer.
 template <class R>
 void gather_tile(R* to, const Array<Cpu>& array, const Loop& loop, std::size_t k,
                  std::int64_t begin, std::int64_t n) {
-  visit(array.dtype, [&]<class T>(T) {
-    if constexpr (!std::is_same_v<T, double>) {
+  visit_storage(array.dtype, [&]<class T>(T) {
+    if constexpr (meets_register<T, R>) {
       const T* from = array.template data<T>();
       for_each_run(loop, loop.strides[k], begin, n,
                    [&](std::int64_t offset, std::int64_t count, std::int64_t stride) {

@@ -100,6 +100,10 @@ NEEDLE_FN R load(const Operand& operand, std::int64_t offset) {
   switch (operand.dtype) {
     case Dtype::float32:
       return convert<R>(static_cast<const float*>(operand.data)[offset]);
+    case Dtype::bfloat16:
+      return convert<R>(static_cast<const BFloat16*>(operand.data)[offset]);
+    case Dtype::float16:
+      return convert<R>(static_cast<const Float16*>(operand.data)[offset]);
     case Dtype::int32:
       return convert<R>(static_cast<const std::int32_t*>(operand.data)[offset]);
     default:
@@ -107,12 +111,20 @@ NEEDLE_FN R load(const Operand& operand, std::int64_t offset) {
   }
 }
 
-/// Stores an `R` as the operand's type.
+/// Stores an `R` as the operand's type; integers never become floats of 16 bits.
 template <class R>
 NEEDLE_FN void store(const Operand& operand, std::int64_t offset, R value) {
   switch (operand.dtype) {
     case Dtype::float32:
       static_cast<float*>(operand.data)[offset] = convert<float>(value);
+      break;
+    case Dtype::bfloat16:
+      if constexpr (!std::is_integral_v<R>)
+        static_cast<BFloat16*>(operand.data)[offset] = convert<BFloat16>(value);
+      break;
+    case Dtype::float16:
+      if constexpr (!std::is_integral_v<R>)
+        static_cast<Float16*>(operand.data)[offset] = convert<Float16>(value);
       break;
     case Dtype::int32:
       static_cast<std::int32_t*>(operand.data)[offset] = convert<std::int32_t>(value);

@@ -4,8 +4,8 @@
 //   using Function = scalar::Exp;              a scalar op: no shape, no compute; inputs broadcast
 //   static constexpr Monoid monoid; unsigned mask; bool keepdims;          a reduction
 //   Shape shape(const Shape&...) const;        checks, and says what would have fitted
-//   Dtype dtype(Dtype...) const;               where it is not the device's arithmetic
-//   Array<D> compute(const Array<D>&...) const;
+//   Dtype dtype(Dtype...) const;               where it is not the device's arithmetic; or dtype<D>
+//   Array<D> compute(const Array<D>&...) const;                            of any views and dtypes
 //   auto gradient(g, y, x...) const;           an array of tensors, one an input; empty ones are absent
 //   static constexpr unsigned reads;           what the gradient reads; everything if not said. An array
 //                                              of two: that of the first input, and those of the others
@@ -98,7 +98,8 @@ Shape result_shape(const O& op, std::span<const Ref<Expression<D>>> inputs, cons
 template <class O, Device D>
 Dtype result_dtype(const O& op, std::span<const Ref<Expression<D>>> inputs, const auto&... dtypes) {
   if constexpr (requires { op.dtype(dtypes...); }) return op.dtype(dtypes...);
-  else if constexpr (ScalarOp<O>) return op_traits<O>.real ? real<D> : promote<D>(inputs);
+  else if constexpr (requires { op.template dtype<D>(dtypes...); }) return op.template dtype<D>(dtypes...);
+  else if constexpr (ScalarOp<O> || ReductionOp<O>) return op_traits<O>.real ? real<D> : promote<D>(inputs);
   else return real<D>;
 }
 
@@ -270,17 +271,17 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
 }
 
 /// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not hold
-/// is refused.
+/// is refused; one of a float of 16 bits is rounded.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
   if (dtype != real<D>) {
-    if (is_float(dtype)) {
+    if (is_float(dtype) && !is_half(dtype)) {
       fail("constant: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
     }
     check_holds(dtype, value, "constant");
   }
   auto* node = new Expression<D>(detail::constant_traits, checked(shape, "constant"), dtype);
-  node->constant = value;
+  node->constant = rounded_to(value, dtype);
   return Tensor<D>(Ref<Expression<D>>(node));
 }
 

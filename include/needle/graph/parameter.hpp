@@ -103,6 +103,7 @@ class Named {
 namespace nn {
 
 /// A trained value: `*p` is its current leaf. Evaluated on construction; a copy has a value of its own.
+/// One of 16 bits stays so: an update is calculated in real numbers and rounded.
 template <Device D = DefaultDevice>
 class Parameter : public detail::Named<D> {
  public:
@@ -115,10 +116,10 @@ class Parameter : public detail::Named<D> {
   void zero_grad() const { (**this).zero_grad(); }
   /// Stops (or resumes) its training, for expressions built from now on.
   void freeze(bool frozen = true) const { this->cell_->set((**this).data(), !frozen); }
-  /// Replaces the value; the shape must stay. What was built before keeps the old one.
+  /// Replaces the value; shape and dtype stay. What was built before keeps the old one.
   void assign(const Tensor<D>& value) const {
     this->check_shape(value, "parameter");
-    Array<D> own(value.shape(), real<D>);
+    Array<D> own(value.shape(), (**this).dtype());
     copy(value.data(), own);
     this->cell_->set(std::move(own), !this->cell_->frozen());
   }

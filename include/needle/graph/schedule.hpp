@@ -20,10 +20,11 @@ namespace detail {
 template <Device D>
 Array<D> array_of(const Expression<D>& node) {
   if (node.evaluated()) return node.value;
-  const Array<D> one = visit(node.dtype, [&]<class T>(T) {
+  const Array<D> number = visit(arithmetic_dtype<D>(node.dtype), [&]<class T>(T) {
     const T value = static_cast<T>(node.constant);
     return upload<D>(&value, Shape{});
   });
+  const Array<D> one = converted(number, node.dtype);
   return Array<D>(one, broadcasted(one, node.shape));
 }
 
@@ -155,13 +156,15 @@ class Schedule {
     }
   }
 
-  /// Lets scalar node i join the group of its first consumer where that is possible.
+  /// Lets scalar node i join the group of its first consumer where that is possible. Storing is what
+  /// rounds to a float of 16 bits, so those are read from where they are stored.
   void join(int i) {
     Plan& plan = plans_[i];
     Plan& group = plans_[plan.first];
     const Expression<D>& node = *nodes_[i];
     Expression<D>& root = *nodes_[plan.first];
     const bool reduction = root.kind() == Kind::reduction;
+    if (is_half(node.dtype)) return;
     if (root.kind() == Kind::other || node.arithmetic != root.arithmetic) return;
     const bool stored = plan.keep || plan.first != plan.last;
     if (reduction && stored) return;
@@ -255,9 +258,7 @@ class Schedule {
   }
 
   static void check_finite(const Expression<D>& node, const Array<D>& value) {
-    Array<D> compact = value;
-    if (!compact.is_compact()) copy(value, compact = Array<D>(node.shape, node.dtype));
-    for (auto element : download<typename D::Real>(compact)) {
+    for (auto element : download<typename D::Real>(readable(value))) {
       if (element - element != 0) {
         fail(node.name(), ": made ", element, " in its result of shape ", node.shape,
              "; it is the first op that did (NEEDLE_CHECK_NAN)");

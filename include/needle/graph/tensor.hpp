@@ -5,6 +5,7 @@
 
 #include "needle/core/index.hpp"
 #include "needle/graph/expression.hpp"
+#include "needle/program/backend.hpp"
 
 namespace needle {
 
@@ -21,12 +22,19 @@ template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
 namespace detail {
+/// The elements of any view in an array that the host can read: compact, of a type with arithmetic.
+template <Device D>
+Array<D> readable(const Array<D>& array) {
+  Array<D> result = converted(array, arithmetic_dtype<D>(array.dtype));
+  if (!result.is_compact()) copy(array, result = Array<D>(array.shape, array.dtype));
+  return result;
+}
+
 /// The elements of any view in row-major order, converted to `T`.
 template <Number T, Device D>
 std::vector<T> values_of(const Array<D>& array) {
-  Array<D> compact = array;
-  if (!array.is_compact()) copy(array, compact = Array<D>(array.shape, array.dtype));
-  return visit(array.dtype, [&]<class From>(From) {
+  const Array<D> compact = readable(array);
+  return visit(compact.dtype, [&]<class From>(From) {
     std::vector<From> values = download<From>(compact);
     if constexpr (std::same_as<T, From>) return values;
     else return std::vector<T>(values.begin(), values.end());
@@ -36,9 +44,10 @@ std::vector<T> values_of(const Array<D>& array) {
 /// The first element, converted to `T`.
 template <Number T, Device D>
 T item_of(const Array<D>& array) {
-  return visit(array.dtype, [&]<class From>(From) {
+  const Array<D> one = converted(array, arithmetic_dtype<D>(array.dtype));
+  return visit(one.dtype, [&]<class From>(From) {
     From value;
-    D::download(&value, array.template data<From>(), sizeof value);
+    D::download(&value, one.template data<From>(), sizeof value);
     return static_cast<T>(value);
   });
 }
@@ -84,7 +93,7 @@ class Tensor {
   Tensor(std::initializer_list<detail::Entry<typename D::Real>> values) : Tensor(vector(values)) {}
   /// A matrix, row by row; rows of different length are refused.
   Tensor(std::initializer_list<std::initializer_list<Real>> rows) : Tensor(matrix(rows)) {}
-  /// These numbers (float, double, std::int32_t or std::uint8_t) in row-major order.
+  /// These numbers (any `Element`: float, std::int32_t, ...) in row-major order.
   template <Element T>
   Tensor(const std::vector<T>& values, const Shape& shape)
       : Tensor(from_values(values.data(), static_cast<std::int64_t>(values.size()), shape)) {}

@@ -20,9 +20,9 @@ Tensors<D> state_dict(const M& module) {
   return state;
 }
 
-/// Gives a module the values of a state. What does not fit is refused, all of it in one message
-/// that begins with `source`, before anything changes; PyTorch's `num_batches_tracked` is passed
-/// over.
+/// Gives a module the values of a state, floats in the dtype that the module has them in. What does
+/// not fit is refused, all of it in one message that begins with `source`, before anything changes;
+/// PyTorch's `num_batches_tracked` is passed over.
 template <Device D = DefaultDevice, class M>
 void load_state(M& module, const Tensors<D>& state, std::string_view source = "state") {
   std::string problems;
@@ -36,7 +36,8 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
       problems += text("\n  empty: ", name, ", expected ", value.shape());
     } else if (const Tensor<D>& came = found->second; !(came.shape() == value.shape())) {
       problems += text("\n  shape: ", name, " is ", came.shape(), ", expected ", value.shape());
-    } else if (came.dtype() != value->dtype()) {
+    } else if (came.dtype() != value->dtype() &&
+               !(is_float(came.dtype()) && is_float(value->dtype()))) {
       problems += text("\n  dtype: ", name, " is ", came.dtype(), ", expected ", value->dtype());
     }
   };
@@ -48,7 +49,7 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
   const auto set = [&](const std::string& name, const auto& value) {
-    value.assign(state.at(name));
+    value.assign(Tensor<D>(converted(state.at(name).data(), value->dtype())));
   };
   nn::detail::read<D>(module, set, set);
   needle::detail::evaluate<D>({});  // the buffers, so that threads may share the module

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "needle/graph/parameter.hpp"
-#include "needle/core/half.hpp"
 #include "needle/io/safetensors_reader.hpp"
 #include "needle/io/safetensors_writer.hpp"
 
@@ -30,6 +29,10 @@ constexpr ElementType element_type(Dtype dtype) {
       return ElementType::f32;
     case Dtype::float64:
       return ElementType::f64;
+    case Dtype::bfloat16:
+      return ElementType::bf16;
+    case Dtype::float16:
+      return ElementType::f16;
     case Dtype::int32:
       return ElementType::i32;
     case Dtype::uint8:
@@ -101,7 +104,8 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
 
 }  // namespace detail
 
-/// Writes tensors to a safetensors file, or leaves everything as it was; evaluates them.
+/// Writes tensors to a safetensors file, each in its dtype, or leaves everything as it was; evaluates
+/// them.
 template <Device D>
 void save_tensors(const std::string& path, const Tensors<D>& tensors,
                   const Metadata& metadata = {}) {
@@ -123,8 +127,8 @@ void save_tensors(const std::string& path, const Tensors<D>& tensors,
   write_safetensors(path, std::move(entries), bytes_of, metadata);
 }
 
-/// Reads a safetensors file; element types a device does not have are converted, out of range
-/// refused.
+/// Reads a safetensors file; element types a device does not calculate in are converted (those of 16
+/// bits to real numbers, which `cast` rounds back exactly), out of range refused.
 template <Device D = DefaultDevice>
 Contents<D> load_tensors(const std::string& path) {
   const SafetensorsFile file = read_safetensors(path);

@@ -5,7 +5,7 @@
 
 namespace needle {
 
-struct CastToReal {
+struct CastToFloat {
   using Function = scalar::Identity;
   static constexpr unsigned reads = reads_nothing;
   Dtype to;
@@ -21,19 +21,20 @@ struct CastToUint8 {
   static Dtype dtype(Dtype) { return Dtype::uint8; }
 };
 
-/// x with elements of another type: float32 (float64 on `Reference`), int32 or uint8.
+/// x with elements of another type: float32 (float64 on `Reference`), bfloat16, float16, int32 or uint8.
 ///
-/// Towards zero from real numbers; what lies outside of an integer type's range becomes its nearest end
-/// and NaN becomes 0. No gradient flows through integers.
+/// To bfloat16 and float16 numbers are rounded to nearest, ties to even, infinity beyond their range.
+/// To integers they go towards zero; what lies outside of the type's range becomes its nearest end and
+/// NaN becomes 0. The gradient of a cast between floats is the gradient; none flows through integers.
 template <Device D>
 Tensor<D> cast(const Tensor<D>& x, Dtype dtype) {
   if (x.dtype() == dtype) return x;
-  if (is_float(dtype) && dtype != real<D>) {
+  if (is_float(dtype) && dtype != real<D> && !is_half(dtype)) {
     fail("cast: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
   }
   if (dtype == Dtype::int32) return apply(CastToInt32{}, x);
   if (dtype == Dtype::uint8) return apply(CastToUint8{}, x);
-  return apply(CastToReal{dtype}, x);
+  return apply(CastToFloat{dtype}, x);
 }
 
 /// x in the device's real numbers.

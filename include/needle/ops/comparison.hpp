@@ -22,8 +22,9 @@ struct LessEqual : detail::Comparison<scalar::LessEqual> {};
 struct Where {
   using Function = scalar::Where;
   static constexpr unsigned reads = reads_input(0);
+  template <Device D>
   static Dtype dtype(Dtype, Dtype a, Dtype b) {
-    return is_float(a) ? a : is_float(b) ? b : Dtype::int32;
+    return is_float(a) || is_float(b) ? real<D> : Dtype::int32;
   }
   static auto gradient(const auto& g, const auto&, const auto& condition, const auto&, const auto&) {
     using Tensor = std::decay_t<decltype(g)>;

@@ -41,6 +41,7 @@ Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<
     check_holds(dtype, start, "arange");
     check_holds(dtype, start + static_cast<double>(n - 1) * step, "arange");
   }
+  if (is_half(dtype)) return cast(arange<D>(start, stop, step), dtype);
   return visit(dtype, [&]<class T>(T) {
     std::vector<T> values;
     for (std::int64_t i = 0; i < n; ++i) {

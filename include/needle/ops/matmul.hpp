@@ -6,9 +6,12 @@
 namespace needle {
 
 struct Matmul {
+  template <Device D>
   static Dtype dtype(Dtype a, Dtype b) {
-    if (!is_float(a) || a != b) fail("matmul: dtypes ", a, " and ", b, "; cast both to a float type");
-    return a;
+    if (!is_float(a) || !is_float(b)) {
+      fail("matmul: dtypes ", a, " and ", b, "; cast both to a float type");
+    }
+    return real<D>;
   }
   /// Refuses shapes, of at least one dimension each, whose columns and rows do not meet.
   static void check_product(const Shape& a, const Shape& b) {
@@ -30,7 +33,12 @@ struct Matmul {
   }
   template <Device D>
   static Array<D> compute(const Array<D>& a, const Array<D>& b) {
-    Array<D> out(shape(a.shape, b.shape), a.dtype);
+    return product(converted(a, real<D>), converted(b, real<D>));
+  }
+  /// The product of real arrays; compute's inputs, which the gradient keeps, may be of 16 bits.
+  template <Device D>
+  static Array<D> product(const Array<D>& a, const Array<D>& b) {
+    Array<D> out(shape(a.shape, b.shape), real<D>);
     Shape left = out.shape, right = out.shape;
     left[out.ndim() - 1] = a.shape.back();
     right[out.ndim() - 2] = a.shape.back();
@@ -64,11 +72,15 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
 
 /// x W^T for matrices: a product whose gradients lie in memory as x and W do.
 struct Linear {
-  static Dtype dtype(Dtype x, Dtype weight) { return Matmul::dtype(x, weight); }
+  template <Device D>
+  static Dtype dtype(Dtype x, Dtype weight) {
+    return Matmul::dtype<D>(x, weight);
+  }
   static Shape shape(const Shape& x, const Shape& weight) { return {x[0], weight[0]}; }
   template <Device D>
   static Array<D> compute(const Array<D>& x, const Array<D>& weight) {
-    return Matmul::compute(x, Array<D>(weight, permuted(weight, {1, 0})));
+    const Array<D> w = converted(weight, real<D>);
+    return Matmul::product(converted(x, real<D>), Array<D>(w, permuted(w, {1, 0})));
   }
   static constexpr std::array reads{reads_input(1), reads_input(0)};
   static auto gradient(const auto& g, const auto&, const auto& x, const auto& weight) {

@@ -45,7 +45,7 @@ void print_part(std::string& out, const std::vector<T>& values, const Shape& sha
 /// A tensor as text: nested brackets, five digits, the middle of long axes left out. Evaluates it.
 template <Device D>
 std::string str(const Tensor<D>& x) {
-  return visit(x.dtype(), [&]<class T>(T) {
+  return visit(arithmetic_dtype<D>(x.dtype()), [&]<class T>(T) {
     const std::vector<T> values = x.template values<T>();
     std::size_t width = 0;
     if (values.size() <= 1000) {

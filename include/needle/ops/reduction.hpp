@@ -13,7 +13,6 @@ namespace detail {
 struct Reduced {
   unsigned mask;
   bool keepdims;
-  Dtype dtype(Dtype x) const { return is_float(x) ? x : Dtype::int32; }
 
   /// y, a result of this reduction, as it would broadcast against its source of this shape.
   template <Device D>
@@ -81,7 +80,7 @@ struct ArgExtreme {
   template <Device D>
   Array<D> compute(const Array<D>& x) const {
     Array<D> out(shape(x.shape), Dtype::int32);
-    arg_extreme(x, axis, largest, out);
+    arg_extreme(converted(x, arithmetic_dtype<D>(x.dtype)), axis, largest, out);
     return out;
   }
 };

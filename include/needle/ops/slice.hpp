@@ -27,8 +27,9 @@ struct Slice : detail::KeepsDtype {
   Shape shape(const Shape& x) const { return detail::sliced({x, row_major(x), 0}, runs).shape; }
   template <Device D>
   Array<D> compute(const Array<D>& x) const { return Array<D>(x, detail::sliced(x, runs)); }
-  auto gradient(const auto& g, const auto&, const auto& x) const {
-    return std::array{apply(Put(runs), zeros_like(x), g)};
+  template <Device D>
+  auto gradient(const Tensor<D>& g, const Tensor<D>&, const Tensor<D>& x) const {
+    return std::array{apply(Put(runs), zeros<D>(x.shape()), g)};
   }
 
   /// The first input with these positions taken from the second.

@@ -13,9 +13,10 @@ Tensor<To> transferred(const Tensor<D>& x) {
     if (x.requires_grad() && detail::thread_mode.recording) {
       fail("to: gradients do not cross devices; use detach() on this result of ", x.op());
     }
-    return visit(x.dtype(), [&]<class T>(T) {
+    const Tensor<To> y = visit(arithmetic_dtype<D>(x.dtype()), [&]<class T>(T) {
       return Tensor<To>(x.template values<T>(), x.shape());
     });
+    return is_half(x.dtype()) ? Tensor<To>(converted(y.data(), x.dtype())) : y;
   }
 }
 

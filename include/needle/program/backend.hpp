@@ -39,6 +39,22 @@ concept Backend =
       random(Distribution{}, key, out);
     };
 
+/// The elements as another dtype, in a new array unless they have it.
+template <Device D>
+Array<D> converted(const Array<D>& array, Dtype dtype) {
+  if (array.dtype == dtype) return array;
+  Array<D> result(array.shape, dtype);
+  copy(array, result);
+  return result;
+}
+
+/// The dtype in which elements can be calculated with: that of the device's real numbers in place of
+/// floats of 16 bits.
+template <Device D>
+constexpr Dtype arithmetic_dtype(Dtype dtype) {
+  return is_half(dtype) ? real<D> : dtype;
+}
+
 /// A new array of zeros.
 template <Device D>
 Array<D> zero_array(const Shape& shape, Dtype dtype) {

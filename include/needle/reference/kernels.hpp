@@ -30,16 +30,17 @@ inline std::int64_t offset(const Layout& layout, const Dims& at) {
 
 template <class R>
 R read(const Array<Reference>& array, const Dims& at) {
-  return visit(array.dtype, [&]<class T>(T) {
+  return visit_storage(array.dtype, [&]<class T>(T) {
     return static_cast<R>(array.data<T>()[offset(array, at)]);
   });
 }
 
 template <class R>
 void write(Array<Reference>& array, const Dims& at, R value) {
-  visit(array.dtype, [&]<class T>(T) {
+  visit_storage(array.dtype, [&]<class T>(T) {
     T& to = array.data<T>()[offset(array, at)];
     if constexpr (std::is_floating_point_v<T>) to = static_cast<T>(value);
+    else if constexpr (Half<T>) to = T(static_cast<double>(value));
     else if constexpr (sizeof(T) == 1) to = static_cast<T>(scalar::ToUint8::apply(value));
     else to = static_cast<T>(scalar::ToInt32::apply(value));
   });
