@@ -1,5 +1,5 @@
-// A device like the CPU that counts what it is asked to do. It is written as a user would write
-// one: outside of the library, of which it changes no file.
+// A device like another one, of which it uses the kernels, that counts what it is asked to do. It
+// is written as a user would write one: outside of the library, of which it changes no file.
 #pragma once
 
 #include "needle/cpu/kernels.hpp"
@@ -14,11 +14,12 @@ struct Counts {
 inline Counts counts;
 
 /// The host's memory, counted by its own cache.
-struct Device {
-  using Real = float;
+template <class Base>
+struct On {
+  using Real = typename Base::Real;
   static constexpr std::string_view name = "counting";
 
-  static needle::Cache<Device>& cache() { return needle::Cache<Device>::instance(); }
+  static needle::Cache<On>& cache() { return needle::Cache<On>::instance(); }
   static void* allocate(std::size_t bytes) { return cache().allocate(bytes); }
   static void release(void* block, std::size_t bytes) { cache().release(block, bytes); }
   static void upload(void* to, const void* from, std::size_t bytes) {
@@ -31,66 +32,77 @@ struct Device {
   static void* system_allocate(std::size_t bytes) { return std::aligned_alloc(64, bytes); }
   static void system_release(void* block, std::size_t) { std::free(block); }
 };
+using Device = On<needle::Cpu>;
 
-using Array = needle::Array<Device>;
+template <class Base>
+using Array = needle::Array<On<Base>>;
 
-/// The same memory as an array of the CPU.
-inline needle::Array<needle::Cpu> cpu(const Array& array) {
-  needle::Array<needle::Cpu> same;
+/// The same memory as an array of the other device.
+template <class Base>
+needle::Array<Base> base(const Array<Base>& array) {
+  needle::Array<Base> same;
   static_cast<needle::Layout&>(same) = array;
   same.dtype = array.dtype;
   same.storage =
-      needle::Ref(new needle::Storage<needle::Cpu>(array.storage->data, array.storage->bytes, {}));
+      needle::Ref(new needle::Storage<Base>(array.storage->data, array.storage->bytes, {}));
   return same;
 }
-inline std::vector<needle::Array<needle::Cpu>> cpu(std::span<const Array> arrays) {
-  std::vector<needle::Array<needle::Cpu>> same;
-  for (const Array& array : arrays) same.push_back(cpu(array));
+template <class Base>
+std::vector<needle::Array<Base>> base(std::span<const Array<Base>> arrays) {
+  std::vector<needle::Array<Base>> same;
+  for (const Array<Base>& array : arrays) same.push_back(base(array));
   return same;
 }
 
-inline void execute(const needle::Program& program, std::span<const Array> inputs,
-                    std::span<Array> outputs) {
+template <class Base>
+void execute(const needle::Program& program, std::span<const Array<Base>> inputs,
+             std::span<Array<Base>> outputs) {
   ++counts.programs;
-  const std::vector<needle::Array<needle::Cpu>> from = cpu(inputs);
-  std::vector<needle::Array<needle::Cpu>> to = cpu(std::span<const Array>(outputs));
-  execute(program, std::span<const needle::Array<needle::Cpu>>(from),
-          std::span<needle::Array<needle::Cpu>>(to));
+  const std::vector<needle::Array<Base>> from = base(inputs);
+  std::vector<needle::Array<Base>> to = base(std::span<const Array<Base>>(outputs));
+  execute(program, std::span<const needle::Array<Base>>(from), std::span<needle::Array<Base>>(to));
 }
-inline void reduce(needle::Monoid monoid, const needle::Program& program,
-                   std::span<const Array> inputs, const needle::Shape& shape, unsigned mask,
-                   Array& out) {
+template <class Base>
+void reduce(needle::Monoid monoid, const needle::Program& program,
+            std::span<const Array<Base>> inputs, const needle::Shape& shape, unsigned mask,
+            Array<Base>& out) {
   ++counts.reductions;
-  const std::vector<needle::Array<needle::Cpu>> from = cpu(inputs);
-  needle::Array<needle::Cpu> to = cpu(out);
-  reduce(monoid, program, std::span<const needle::Array<needle::Cpu>>(from), shape, mask, to);
+  const std::vector<needle::Array<Base>> from = base(inputs);
+  needle::Array<Base> to = base(out);
+  reduce(monoid, program, std::span<const needle::Array<Base>>(from), shape, mask, to);
 }
-inline void gemm(const Array& a, const Array& b, Array& out) {
+template <class Base>
+void gemm(const Array<Base>& a, const Array<Base>& b, Array<Base>& out) {
   ++counts.products;
-  needle::Array<needle::Cpu> to = cpu(out);
-  gemm(cpu(a), cpu(b), to);
+  needle::Array<Base> to = base(out);
+  gemm(base(a), base(b), to);
 }
-inline void copy(const Array& from, Array& out) {
+template <class Base>
+void copy(const Array<Base>& from, Array<Base>& out) {
   ++counts.copies;
-  needle::Array<needle::Cpu> to = cpu(out);
-  copy(cpu(from), to);
+  needle::Array<Base> to = base(out);
+  copy(base(from), to);
 }
-inline void arg_extreme(const Array& x, int axis, bool largest, Array& out) {
-  needle::Array<needle::Cpu> to = cpu(out);
-  arg_extreme(cpu(x), axis, largest, to);
+template <class Base>
+void arg_extreme(const Array<Base>& x, int axis, bool largest, Array<Base>& out) {
+  needle::Array<Base> to = base(out);
+  arg_extreme(base(x), axis, largest, to);
 }
-inline void gather(const Array& x, const Array& index, int axis, Array& out) {
-  needle::Array<needle::Cpu> to = cpu(out);
-  gather(cpu(x), cpu(index), axis, to);
+template <class Base>
+void gather(const Array<Base>& x, const Array<Base>& index, int axis, Array<Base>& out) {
+  needle::Array<Base> to = base(out);
+  gather(base(x), base(index), axis, to);
 }
-inline void scatter_add(const Array& source, const Array& index, int axis, Array& out) {
-  needle::Array<needle::Cpu> to = cpu(out);
-  scatter_add(cpu(source), cpu(index), axis, to);
+template <class Base>
+void scatter_add(const Array<Base>& source, const Array<Base>& index, int axis, Array<Base>& out) {
+  needle::Array<Base> to = base(out);
+  scatter_add(base(source), base(index), axis, to);
 }
-inline void random(const needle::Distribution& distribution, const needle::RandomKey& key,
-                   Array& out) {
+template <class Base>
+void random(const needle::Distribution& distribution, const needle::RandomKey& key,
+            Array<Base>& out) {
   ++counts.randoms;
-  needle::Array<needle::Cpu> to = cpu(out);
+  needle::Array<Base> to = base(out);
   random(distribution, key, to);
 }
 
