@@ -234,7 +234,7 @@ class DataLoader<D>::Epoch {
   }
 
   static Tensor<D> on_device(const Array<Cpu>& array) {
-    return Tensor<Cpu>(array).template to<D>();
+    return needle::detail::moved<D>(Tensor<Cpu>(array));
   }
 
   const DataLoader loader_;  // a copy of handles: the pass may outlive the loader it came from

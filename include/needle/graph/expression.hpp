@@ -20,7 +20,7 @@ template <Device D>
 struct Expression;
 
 /// What the scheduler needs to know of an op.
-enum class Kind : std::uint8_t { leaf, constant, scalar, reduction, other };
+enum class Kind : std::uint8_t { leaf, constant, scalar, reduction, other, transfer };
 
 /// What the gradient of an op reads, as bits: its output, and input i. Evaluation keeps just that.
 inline constexpr unsigned reads_nothing = 0, reads_output = 1, reads_everything = ~0u;
@@ -150,6 +150,14 @@ NEEDLE_NOINLINE void Expression<D>::connect(std::span<Ref<Expression>> inputs) {
   tracked = reaches_leaf && detail::thread_mode.recording && is_float(dtype);
   checkpointed = detail::thread_mode.checkpointing;
 }
+
+namespace detail {
+/// Puts nodes in order of creation.
+template <Device D>
+NEEDLE_NOINLINE void sort_by_id(std::vector<Expression<D>*>& nodes) {
+  std::sort(nodes.begin(), nodes.end(), [](auto* a, auto* b) { return a->id < b->id; });
+}
+}  // namespace detail
 
 /// Destroys a node, and all that only it held, without recursion: inputs that lose their last owner
 /// while another node is being destroyed wait in a list.

@@ -91,7 +91,7 @@ class Schedule {
       for (Expression<D>* node : nodes_) node->slot = -1;
       throw;
     }
-    std::sort(nodes_.begin(), nodes_.end(), [](auto* a, auto* b) { return a->id < b->id; });
+    sort_by_id(nodes_);
     for (int i = 0; i < count(); ++i) nodes_[i]->slot = i;
     plans_.resize(nodes_.size());
   }

@@ -157,12 +157,14 @@ class Tensor {
   void zero_grad() const {
     if (node().grad) node().grad->sum.reset();
   }
-  /// Differentiates this scalar with respect to every leaf it depends on, adds the gradients to theirs,
-  /// evaluates everything below that is still held, and drops the graph (see `Graph::keep`).
+  /// Differentiates this scalar with respect to every leaf it depends on, on whatever device, adds the
+  /// gradients to theirs, evaluates everything below that is still held, and drops the graph (see
+  /// `Graph::keep`).
   void backward(Graph graph = Graph::consume) const;
   /// The same values without history.
   Tensor detach() const { return stop_gradient(*this); }
-  /// The same values in another device's memory, without history; refused for what is tracked.
+  /// The same values in another device's memory, which evaluates this tensor. Gradients find their way
+  /// back; there they are evaluated, too.
   template <Device To>
   Tensor<To> to() const { return transferred<To>(*this); }
 

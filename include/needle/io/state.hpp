@@ -74,7 +74,7 @@ template <Device From, Device To, class M, class N>
 void copy_state(const M& from, N& to) {
   Tensors<To> state;
   for (const auto& [name, tensor] : state_dict<From>(from)) {
-    state.emplace(name, tensor.template to<To>());
+    state.emplace(name, needle::detail::moved<To>(tensor));
   }
   load_state<To>(to, state, "copy_state");
 }
