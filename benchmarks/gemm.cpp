@@ -53,8 +53,7 @@ struct Problem {
   int64_t b_col() const { return size.b_transposed ? size.k : 1; }
 
   void needle() {
-    needle::cpu::gemm(size.m, size.n, size.k, a, a_row(), a_col(), b, b_row(), b_col(), c,
-                      size.n);
+    needle::cpu::gemm(size.m, size.n, size.k, a, a_row(), a_col(), b, b_row(), b_col(), c, size.n);
   }
 #if NEEDLE_BENCH_OPENBLAS
   void openblas() {

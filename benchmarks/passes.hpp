@@ -92,29 +92,26 @@ NEEDLE_FN void columns_loop(float* to, const float* x, std::int64_t rows, std::i
 
 /// A loop on the instructions that needle chose: NAME(arguments) calls LOOP.
 #if NEEDLE_X86
-#define NEEDLE_BENCH_PASS(NAME, LOOP, RESULT, PARAMETERS, ARGUMENTS) \
-  template <class F, class T>                                        \
-  RESULT NAME##_baseline PARAMETERS {                                \
-    return LOOP ARGUMENTS;                                           \
-  }                                                                  \
-  template <class F, class T>                                        \
-  NEEDLE_AVX2 RESULT NAME##_avx2 PARAMETERS {                        \
-    return LOOP ARGUMENTS;                                           \
-  }                                                                  \
-  template <class F, class T>                                        \
-  NEEDLE_AVX512 RESULT NAME##_avx512 PARAMETERS {                    \
-    return LOOP ARGUMENTS;                                           \
-  }                                                                  \
-  template <class F = Same, class T = float>                         \
-  RESULT NAME PARAMETERS {                                           \
-    switch (needle::cpu::isa()) {                                    \
-      case needle::cpu::Isa::avx512:                                 \
-        return NAME##_avx512<F, T> ARGUMENTS;                        \
-      case needle::cpu::Isa::avx2:                                   \
-        return NAME##_avx2<F, T> ARGUMENTS;                          \
-      default:                                                       \
-        return NAME##_baseline<F, T> ARGUMENTS;                      \
-    }                                                                \
+#define NEEDLE_BENCH_PASS(NAME, LOOP, RESULT, PARAMETERS, ARGUMENTS)       \
+  template <class F, class T>                                              \
+  RESULT NAME##_baseline PARAMETERS {                                      \
+    return LOOP ARGUMENTS;                                                 \
+  }                                                                        \
+  template <class F, class T>                                              \
+  NEEDLE_AVX2 RESULT NAME##_avx2 PARAMETERS {                              \
+    return LOOP ARGUMENTS;                                                 \
+  }                                                                        \
+  template <class F, class T>                                              \
+  NEEDLE_AVX512 RESULT NAME##_avx512 PARAMETERS {                          \
+    return LOOP ARGUMENTS;                                                 \
+  }                                                                        \
+  template <class F = Same, class T = float>                               \
+  RESULT NAME PARAMETERS {                                                 \
+    switch (needle::cpu::isa()) {                                          \
+      case needle::cpu::Isa::avx512: return NAME##_avx512<F, T> ARGUMENTS; \
+      case needle::cpu::Isa::avx2: return NAME##_avx2<F, T> ARGUMENTS;     \
+      default: return NAME##_baseline<F, T> ARGUMENTS;                     \
+    }                                                                      \
   }
 #else
 #define NEEDLE_BENCH_PASS(NAME, LOOP, RESULT, PARAMETERS, ARGUMENTS) \

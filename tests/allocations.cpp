@@ -1,4 +1,5 @@
-// `new` and `delete` that count. A file of their own, for nvcc would take them for the device's too.
+// `new` and `delete` that count. A file of their own, for nvcc would take them for the device's
+// too.
 #include "allocations.hpp"
 
 #include <atomic>

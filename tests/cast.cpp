@@ -38,7 +38,8 @@ DEVICE_TEST_CASE("Casts read any view") {
               numbers({4}));
 }
 
-DEVICE_TEST_CASE("No gradient flows through integers, and what is cast inside of a program is cut") {
+DEVICE_TEST_CASE(
+    "No gradient flows through integers, and what is cast inside of a program is cut") {
   const Tensor<D> x = Tensor<D>{1.5, 2.5}.requires_grad(true);
   CHECK_FALSE(cast(x, Dtype::int32).requires_grad());
   CHECK(list(to_real(cast(x, Dtype::uint8)) + 0.25) == List{1.25, 2.25});

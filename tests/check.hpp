@@ -288,8 +288,7 @@ void check(const Function<D>& f, const Function<Reference>& reference,
     reference_arrays.push_back(upload<Reference>(values, inputs[k].shape, inputs[k].kind));
   }
   const Outcome plain = outcome<D>(f, arrays);
-  if constexpr (exact)
-    check_derivatives(f, inputs, plain);
+  if constexpr (exact) check_derivatives(f, inputs, plain);
   else
     compare("against the reference", plain, outcome<Reference>(reference, reference_arrays), wide);
   {

@@ -155,10 +155,9 @@ static bool is_exact(int function, Arithmetic arithmetic) {
   using scalar::code;
   if (function >= code<scalar::Exp> && function <= code<scalar::Sigmoid>) return false;
   if (function == code<scalar::Divide> || function == code<scalar::Power>) return false;
-  const bool product = function == code<scalar::Multiply> ||
-                       function == code<scalar::MultiplyAdd> ||
-                       function == code<scalar::MultiplySubtract> ||
-                       function == code<scalar::SubtractProduct>;
+  const bool product =
+      function == code<scalar::Multiply> || function == code<scalar::MultiplyAdd> ||
+      function == code<scalar::MultiplySubtract> || function == code<scalar::SubtractProduct>;
   return arithmetic == Arithmetic::int32 || !product;
 }
 

@@ -75,8 +75,8 @@ struct Stored {
 
 DEVICE_TEST_CASE("A cast to 16 bits rounds to nearest even and takes half the bytes of a float") {
   const Tensor<D> x{1 + 0x1p-8, 1 + 3 * 0x1p-8, -1 - 0x1.8p-8, 1 + 0x1p-11, 65519, 65520, 1e-8};
-  CHECK(list(cast(x, Dtype::bfloat16)) ==
-        List{1, 1 + 0x1p-6, -1 - 0x1p-7, 1, 65536, 65536, rounded_to(float(1e-8), Dtype::bfloat16)});
+  CHECK(list(cast(x, Dtype::bfloat16)) == List{1, 1 + 0x1p-6, -1 - 0x1p-7, 1, 65536, 65536,
+                                               rounded_to(float(1e-8), Dtype::bfloat16)});
   CHECK(list(cast(x, Dtype::float16)) ==
         List{1 + 0x1p-8, 1 + 3 * 0x1p-8, -1 - 0x1.8p-8, 1, 65504, INFINITY, 0});
   const Tensor<D> odd = cast(Tensor<D>{NAN, -INFINITY, 1e30, -0.0}, Dtype::float16);
@@ -178,8 +178,11 @@ DEVICE_TEST_CASE("Reductions of any view of elements of 16 bits") {
 DEVICE_TEST_CASE("Movements of any view of elements of 16 bits") {
   check_half<D>([](auto x) { return reshape(transpose(x), {2, 6}); }, numbers({3, 4}));
   check_half<D>([](auto x) { return x[{range(0, 3, 2), needle::all}]; }, numbers({3, 4}));
-  check_half<D>([](auto x, auto y) { return concat({x, flip(y)}, 1); }, numbers({3, 4}),
-                numbers({3, 2}));
+  check_half<D>(
+      [](auto x, auto y) {
+        return concat({x, flip(y)}, 1);
+      },
+      numbers({3, 4}), numbers({3, 2}));
   check_half<D>([](auto x, auto y) { return put(x, {range(1, 3)}, y); }, numbers({3, 4}),
                 numbers({4}));
   check_half<D>([](auto x) { return index_select(x, 0, ints<D>({2, 0, 2})); }, numbers({3, 4}));
@@ -236,8 +239,7 @@ DEVICE_TEST_CASE("Factories make elements of 16 bits, rounded when they are buil
   CHECK(ones_like(x).dtype() == Dtype::bfloat16);
   CHECK(list(ones<D>({3}, Dtype::bfloat16)) == List{1, 1, 1});
   CHECK(list(arange<D>(255, 260, 1, Dtype::bfloat16)) == List{255, 256, 256, 258, 260});
-  CHECK(list(put(x, {0, 0}, 0.2)) ==
-        List{rounded_to(0.2, Dtype::bfloat16), tenth, tenth, tenth});
+  CHECK(list(put(x, {0, 0}, 0.2)) == List{rounded_to(0.2, Dtype::bfloat16), tenth, tenth, tenth});
   const Tensor<D> given(std::vector<Float16>{Float16(0.5f), Float16(-2.0f)}, {2});
   CHECK(given.dtype() == Dtype::float16);
   CHECK(list(given) == List{0.5, -2});
@@ -259,7 +261,9 @@ DEVICE_TEST_CASE("Elements of 16 bits are read, printed and moved to other devic
 
 DEVICE_TEST_CASE("The first op that makes an infinity of a number too large is named") {
   const Setting checked(settings.check_nan, true);
-  CHECK(refusal([] { cast(Tensor<D>{1, 1e6}, Dtype::float16).realize(); }) ==
+  CHECK(refusal([] {
+          cast(Tensor<D>{1, 1e6}, Dtype::float16).realize();
+        }) ==
         "cast_to_float: made inf in its result of shape (2,); it is the first op that did "
         "(NEEDLE_CHECK_NAN)");
   CHECK(list(cast(Tensor<D>{1, 1e6}, Dtype::bfloat16))[0] == 1);
@@ -268,8 +272,9 @@ DEVICE_TEST_CASE("The first op that makes an infinity of a number too large is n
 DEVICE_TEST_CASE("What elements of 16 bits do not fit is refused by name") {
   const Tensor<D> x = ones<D>({2, 2}, Dtype::bfloat16);
   const std::string real = str(needle::real<D>);
-  CHECK(refusal([&] { concat({x, ones<D>({2, 2})}); }) ==
-        "concat: dtypes bfloat16 and " + real + " differ; cast one of them");
+  CHECK(refusal([&] {
+          concat({x, ones<D>({2, 2})});
+        }) == "concat: dtypes bfloat16 and " + real + " differ; cast one of them");
   CHECK(refusal([&] { put(x, {0}, ones<D>({2})); }) ==
         "put: values of " + real + " into a tensor of bfloat16; cast them first");
   CHECK(refusal([&] { gather(x, 0, x); }) ==

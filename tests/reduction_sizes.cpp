@@ -83,10 +83,8 @@ DEVICE_TEST_CASE("Outer, middle and inner axes of odd sizes reduce exactly") {
     Axes axes;
     Shape kept;
     for (int i = 0; i < 4; ++i) {
-      if (mask >> i & 1)
-        axes.push_back(i);
-      else
-        kept.push_back(shape[i]);
+      if (mask >> i & 1) axes.push_back(i);
+      else kept.push_back(shape[i]);
     }
     List expected(static_cast<std::size_t>(kept.size()));
     for (std::int64_t i = 0; i < shape.size(); ++i) {

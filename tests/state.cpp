@@ -59,10 +59,8 @@ class Run {
     const io::Contents<> file = io::load_tensors(path);
     io::Tensors<> model, adam;
     for (const auto& [name, tensor] : file.tensors) {
-      if (name.starts_with("adam."))
-        adam[name.substr(5)] = tensor;
-      else
-        model[name] = tensor;
+      if (name.starts_with("adam.")) adam[name.substr(5)] = tensor;
+      else model[name] = tensor;
     }
     io::load_state(model_, model, path);
     adam_.load_state(adam);

@@ -52,11 +52,11 @@ List train(const Trace& trace, Model& model, unsigned variant) {
 }  // namespace
 
 // In double the losses agree to the ninth digit, in float as far as PyTorch agrees with itself over
-// thread counts and kernels. A float run comes to forks, where an activation is within a rounding of
-// zero: the last bits of the start decide which way 2 in 5 runs go at step 18. The baseline
+// thread counts and kernels. A float run comes to forks, where an activation is within a rounding
+// of zero: the last bits of the start decide which way 2 in 5 runs go at step 18. The baseline
 // instructions round as PyTorch's did and take its way from its very start; where products and sums
-// are rounded once (fused multiply-add), one of several starts has to take it to the end, and all of
-// them up to the forks.
+// are rounded once (fused multiply-add), one of several starts has to take it to the end, and all
+// of them up to the forks.
 DEVICE_TEST_CASE("Training goes the way it goes in PyTorch") {
   constexpr bool wide = std::is_same_v<typename D::Real, double>;
   const bool strict =

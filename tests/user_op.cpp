@@ -104,8 +104,8 @@ Tensor<D> left_sum(const std::vector<Tensor<D>>& x) {
   return apply_all(LeftSum{}, x);
 }
 
-/// Polar coordinates of points (x, y): an op with two results, and a third of another element type that
-/// says in which half of the plane they are.
+/// Polar coordinates of points (x, y): an op with two results, and a third of another element type
+/// that says in which half of the plane they are.
 struct Polar {
   static std::array<Shape, 3> shape(const Shape& x, const Shape& y) {
     if (!(x == y)) needle::fail("polar: shapes ", x, " and ", y, "; they must be equal");
@@ -274,6 +274,7 @@ TEMPLATE_TEST_CASE("Several results are calculated together, once, and dropped o
     CHECK(memory_stats<D>().live < before + 4000);  // one byte each, radius and angle are gone
     CHECK(upper.inputs().empty());
   }
-  CHECK(refusal([] { mine::polar(Tensor<D>{1, 2}, Tensor<D>{1}); }) ==
-        "polar: shapes (2,) and (1,); they must be equal");
+  CHECK(refusal([] {
+          mine::polar(Tensor<D>{1, 2}, Tensor<D>{1});
+        }) == "polar: shapes (2,) and (1,); they must be equal");
 }

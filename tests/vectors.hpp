@@ -68,16 +68,11 @@ class Case {
       return List(all.begin(), all.end());
     };
     switch (found->type) {
-      case io::ElementType::f64:
-        return as(double{});
-      case io::ElementType::f32:
-        return as(float{});
-      case io::ElementType::i64:
-        return as(std::int64_t{});
-      case io::ElementType::boolean:
-        return as(std::uint8_t{});
-      default:
-        fail(name(), ": ", tensor, " has an element type that is not expected here");
+      case io::ElementType::f64: return as(double{});
+      case io::ElementType::f32: return as(float{});
+      case io::ElementType::i64: return as(std::int64_t{});
+      case io::ElementType::boolean: return as(std::uint8_t{});
+      default: fail(name(), ": ", tensor, " has an element type that is not expected here");
     }
   }
 
@@ -192,10 +187,8 @@ void conform(const std::string& file, const Ops<D>& ops, const std::set<std::str
     seen.insert(c.op());
     if (later.count(c.op())) continue;
     const auto op = ops.find(c.op());
-    if (op == ops.end())
-      FAIL_CHECK("no op is named for " << c.op());
-    else
-      conform<D>(c, op->second, exact.count(c.op()) > 0);
+    if (op == ops.end()) FAIL_CHECK("no op is named for " << c.op());
+    else conform<D>(c, op->second, exact.count(c.op()) > 0);
   }
   for (const auto& [name, op] : ops) {
     INFO(name << " has cases, and is not among the ops to come");

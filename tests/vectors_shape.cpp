@@ -58,15 +58,12 @@ DEVICE_TEST_CASE("Ops on shapes and indices give PyTorch's values and derivative
          Tensor<D> y = x[0];
          for (const Json& step : c.attr("chain").array()) {
            const std::string& op = step[0].string();
-           if (op == "reshape")
-             y = reshape(y, shape_of(step[1]));
-           else if (op == "slice")
-             y = sliced_by(y, step[1]);
+           if (op == "reshape") y = reshape(y, shape_of(step[1]));
+           else if (op == "slice") y = sliced_by(y, step[1]);
            else if (op == "transpose") {
              y = transpose(y, static_cast<int>(step[1][0].integer()),
                            static_cast<int>(step[1][1].integer()));
-           } else
-             fail("view_chain: no op is named for ", op);
+           } else fail("view_chain: no op is named for ", op);
          }
          return y;
        }},

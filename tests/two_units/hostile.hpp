@@ -1,4 +1,5 @@
-// Names that other people's headers define as macros; whoever includes needle later must not notice.
+// Names that other people's headers define as macros; whoever includes needle later must not
+// notice.
 #pragma once
 
 // The standard library itself does not survive these, so it comes first.

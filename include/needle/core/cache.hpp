@@ -1,9 +1,9 @@
 // A caching allocator for any device: what a step releases, the next step gets back.
 //
-// Blocks come in size classes (64 bytes apart up to 1 KB, then eight to each power of two, so at most
-// an eighth is wasted) and go to a list of their class. Giving large blocks back to the system would
-// make every training step pay for page faults again. What is cached never exceeds the peak of what
-// was live; beyond that, and when the device has no more memory, blocks do go back.
+// Blocks come in size classes (64 bytes apart up to 1 KB, then eight to each power of two, so at
+// most an eighth is wasted) and go to a list of their class. Giving large blocks back to the system
+// would make every training step pay for page faults again. What is cached never exceeds the peak
+// of what was live; beyond that, and when the device has no more memory, blocks do go back.
 #pragma once
 
 #include <bit>

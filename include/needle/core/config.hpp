@@ -2,7 +2,8 @@
 #pragma once
 
 #if defined(__FAST_MATH__)
-#error "needle: -ffast-math breaks its polynomials and its infinities; build without it (-O2 or -O3 is enough)"
+#error \
+    "needle: -ffast-math breaks its polynomials and its infinities; build without it (-O2 or -O3 is enough)"
 #endif
 
 #if !defined(__cplusplus) || __cplusplus < 202002L
@@ -35,8 +36,8 @@
 #pragma nv_diag_suppress 1675  // "unrecognized GCC pragma": it is for the host compiler
 #endif
 
-/// Before a loop of fixed count whose iterations touch different elements: it may be vectorised without
-/// a check (and g++ must not unroll it whole first, because then it looks no further).
+/// Before a loop of fixed count whose iterations touch different elements: it may be vectorised
+/// without a check (and g++ must not unroll it whole first, because then it looks no further).
 #if defined(__clang__)
 #define NEEDLE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
 #else

@@ -13,7 +13,8 @@ struct Cpu;
 struct Cuda;
 struct Reference;
 
-/// What `Tensor<>` means: `Cpu`, or `Cuda` where a build defines NEEDLE_DEFAULT_CUDA for all its files.
+/// What `Tensor<>` means: `Cpu`, or `Cuda` where a build defines NEEDLE_DEFAULT_CUDA for all its
+/// files.
 #if defined(NEEDLE_DEFAULT_CUDA)
 using DefaultDevice = Cuda;
 #else

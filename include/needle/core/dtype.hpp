@@ -11,8 +11,8 @@
 namespace needle {
 
 /// What one element is stored as. `bfloat16` and `float16` are storage alone, chosen by `cast` or a
-/// factory's dtype: every op takes them, what moves elements keeps them, and what calculates gives the
-/// device's `Real`, gradients included (PyTorch would go on in the 16-bit type).
+/// factory's dtype: every op takes them, what moves elements keeps them, and what calculates gives
+/// the device's `Real`, gradients included (PyTorch would go on in the 16-bit type).
 enum class Dtype : std::uint8_t { float32, float64, bfloat16, float16, int32, uint8 };
 
 /// Bytes of one element.
@@ -39,7 +39,7 @@ concept Half = std::same_as<T, BFloat16> || std::same_as<T, Float16>;
 /// The C++ types that elements have: float, double, BFloat16, Float16, std::int32_t, std::uint8_t.
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> || Half<T> ||
-                  std::same_as<T, std::int32_t> || std::same_as<T, std::uint8_t>;
+    std::same_as<T, std::int32_t> || std::same_as<T, std::uint8_t>;
 
 /// The `Dtype` of a C++ element type.
 template <Element T>
@@ -52,12 +52,13 @@ inline constexpr Dtype dtype_of = std::same_as<T, float>          ? Dtype::float
 
 namespace detail {
 [[noreturn]] NEEDLE_NOINLINE inline void refuse_half(Dtype dtype) {
-  fail("visit: ", dtype, " has no arithmetic; convert the array to the device's real numbers first");
+  fail("visit: ", dtype,
+       " has no arithmetic; convert the array to the device's real numbers first");
 }
 }  // namespace detail
 
-/// Calls `f` with a value of the C++ type of `dtype`: `visit(t, [&]<class T>(T) { ... })`. Floats of 16
-/// bits are refused: kernels are compiled for types that have arithmetic.
+/// Calls `f` with a value of the C++ type of `dtype`: `visit(t, [&]<class T>(T) { ... })`. Floats
+/// of 16 bits are refused: kernels are compiled for types that have arithmetic.
 template <class F>
 decltype(auto) visit(Dtype dtype, F&& f) {
   switch (dtype) {

@@ -11,7 +11,8 @@
 
 namespace needle {
 
-/// Thrown for every refusal: the message names the operation, what came, and what would have fitted.
+/// Thrown for every refusal: the message names the operation, what came, and what would have
+/// fitted.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -33,18 +34,19 @@ std::string str(T value) {
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
-/// A piece of a message: any object that has a `str`, which is called only if the text is needed. So
-/// a check costs its caller no more code than a pointer for each part.
+/// A piece of a message: any object that has a `str`, which is called only if the text is needed.
+/// So a check costs its caller no more code than a pointer for each part.
 class Part {
  public:
-  Part(const char* text) : object_(text), append_([](std::string& to, const void* object) {
-    to += static_cast<const char*>(object);
-  }) {}
+  Part(const char* text)
+      : object_(text), append_([](std::string& to, const void* object) {
+          to += static_cast<const char*>(object);
+        }) {}
   template <class T>
-    requires(!std::is_array_v<T>)
-  Part(const T& object) : object_(&object), append_([](std::string& to, const void* object) {
-    to += str(*static_cast<const T*>(object));
-  }) {}
+  requires(!std::is_array_v<T>) Part(const T& object)
+      : object_(&object), append_([](std::string& to, const void* object) {
+          to += str(*static_cast<const T*>(object));
+        }) {}
   void append_to(std::string& whole) const { append_(whole, object_); }
 
  private:

@@ -1,7 +1,7 @@
 // The two floating-point formats of 16 bits; rounding is to nearest, ties to even.
 //
-// Conversions are straight lines without a branch, a choice at a time, so that a loop of fixed count
-// over one of them is vectorised at -O2.
+// Conversions are straight lines without a branch, a choice at a time, so that a loop of fixed
+// count over one of them is vectorised at -O2.
 #pragma once
 
 #include <bit>
@@ -43,8 +43,8 @@ NEEDLE_FN constexpr std::uint16_t float_to_half(float value) {
   const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(counted) - 0x3F000000u;
   const std::uint32_t number = detail::choose(magnitude < 0x38800000u, subnormal, normal);  // 2^-14
   const std::uint32_t not_a_number = 0x7E00u | ((magnitude >> 13) & 0x03FFu);
-  return static_cast<std::uint16_t>(
-      sign | detail::choose(magnitude > 0x7F800000u, not_a_number, number));
+  return static_cast<std::uint16_t>(sign |
+                                    detail::choose(magnitude > 0x7F800000u, not_a_number, number));
 }
 
 /// The value of a bfloat16 number; exact.

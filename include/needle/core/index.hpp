@@ -17,8 +17,8 @@ struct range {
       : start(start), stop(stop), step(step) {}
 };
 
-/// Every position of an axis: `all`, without parentheses. It is a function because CUDA declares one of
-/// this name, and names of functions overload where that of an object would be ambiguous.
+/// Every position of an axis: `all`, without parentheses. It is a function because CUDA declares
+/// one of this name, and names of functions overload where that of an object would be ambiguous.
 struct All {};
 constexpr All all() { return {}; }
 /// As many `all` as it takes to reach the last axes.

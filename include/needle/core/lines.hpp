@@ -55,11 +55,13 @@ class GatherLoop {
 
   /// `out` has the shape of `index`, whose elements are int32 on the host.
   template <Device D>
-  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out, std::string_view op)
+  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out,
+             std::string_view op)
       : axis_(axis), x_(x), index_(index), out_(out), op_(op) {
     if (index.size() > 0) values_ = index.template data<std::int32_t>();
     const int last = out.ndim() - 1;
-    const bool rows = last >= 0 && last != axis && (index.strides[last] == 0 || index.shape[last] == 1);
+    const bool rows =
+        last >= 0 && last != axis && (index.strides[last] == 0 || index.shape[last] == 1);
     outer_ = rows ? last : out.ndim();
     if (!rows) return;
     length = out.shape[last];

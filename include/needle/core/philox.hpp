@@ -1,6 +1,6 @@
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random
-// numbers as a function of seed, stream and position, the same on every device and for any number of
-// threads.
+// numbers as a function of seed, stream and position, the same on every device and for any number
+// of threads.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct PhiloxBlock {
 inline constexpr std::uint32_t philox_key_step0 = 0x9E3779B9, philox_key_step1 = 0xBB67AE85;
 
 /// One round on a counter of four words with a key of two.
-NEEDLE_FN void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2, std::uint32_t& c3,
-                            std::uint32_t k0, std::uint32_t k1) {
+NEEDLE_FN void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2,
+                            std::uint32_t& c3, std::uint32_t k0, std::uint32_t k1) {
   const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0, p1 = std::uint64_t{0xCD9E8D57} * c2;
   c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
   c1 = static_cast<std::uint32_t>(p1);
@@ -41,7 +41,8 @@ NEEDLE_FN void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t&
 
 /// Block number `block` of the stream a seed and a stream number select.
 NEEDLE_FN PhiloxBlock philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) {
-  std::uint32_t c0 = static_cast<std::uint32_t>(block), c1 = static_cast<std::uint32_t>(block >> 32),
+  std::uint32_t c0 = static_cast<std::uint32_t>(block),
+                c1 = static_cast<std::uint32_t>(block >> 32),
                 c2 = static_cast<std::uint32_t>(stream),
                 c3 = static_cast<std::uint32_t>(stream >> 32),
                 k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);

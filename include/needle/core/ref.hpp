@@ -20,8 +20,7 @@ class Ref {
   Ref(const Ref& other) : object_(other.object_) { retain(); }
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <class U>
-    requires std::derived_from<U, T>
-  Ref(Ref<U> other) : object_(other.release()) {}
+  requires std::derived_from<U, T> Ref(Ref<U> other) : object_(other.release()) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);
     return *this;

@@ -78,7 +78,8 @@ struct Shape : Dims {
   }
 };
 
-/// The number of elements between neighbours, one for each dimension; 0 repeats, negative runs back.
+/// The number of elements between neighbours, one for each dimension; 0 repeats, negative runs
+/// back.
 struct Strides : Dims {
   using Dims::Dims;
 };
@@ -89,8 +90,8 @@ struct Axes : Dims {
   constexpr Axes(int axis) : Dims{axis} {}
 };
 
-/// The shape itself, when no size is negative and the bytes can be counted in 63 bits. Sizes of 0 do
-/// not count, so that strides and the sizes of parts can be calculated for an empty shape too.
+/// The shape itself, when no size is negative and the bytes can be counted in 63 bits. Sizes of 0
+/// do not count, so that strides and the sizes of parts can be calculated for an empty shape too.
 inline const Shape& checked(const Shape& shape, std::string_view op) {
   std::int64_t product = 1;
   bool overflow = false;

@@ -28,7 +28,8 @@ void copy_runs(T* to, const T* from, const Loop& loop, std::int64_t begin, std::
     if (to_stride == 1) {
       load(to + to_at, from + from_at, from_stride, count);
     } else {
-      for (std::int64_t j = 0; j < count; ++j) to[to_at + j * to_stride] = from[from_at + j * from_stride];
+      for (std::int64_t j = 0; j < count; ++j)
+        to[to_at + j * to_stride] = from[from_at + j * from_stride];
     }
     i += count;
   }

@@ -21,13 +21,16 @@ struct Cpu {
   static void release(void* block, std::size_t bytes) {
     Cache<Cpu>::instance().release(block, bytes);
   }
-  static void upload(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  static void upload(void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+  }
   static void download(void* to, const void* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);
   }
   static void synchronize() {}
 
-  /// Large blocks ask for large pages: the first touch of 40 MB then takes 20 page faults, not 10,000.
+  /// Large blocks ask for large pages: the first touch of 40 MB then takes 20 page faults, not
+  /// 10,000.
   static void* system_allocate(std::size_t bytes) {
     constexpr std::size_t huge = std::size_t{2} << 20;
     if (bytes < 2 * huge) return std::aligned_alloc(64, bytes);

@@ -1,8 +1,10 @@
-// The innermost loop of a reduction: runs of 64 neighbours joined in 64 chains, which stay in registers.
+// The innermost loop of a reduction: runs of 64 neighbours joined in 64 chains, which stay in
+// registers.
 //
-// Policy. Sums of floats are latency, not work: 64 chains are eight vectors of AVX2, four of AVX-512,
-// enough to hide it. Which element goes into which chain depends on its place alone, so all
-// instruction sets give the same bits. The body is a macro for the reason given in gemm_kernel.hpp.
+// Policy. Sums of floats are latency, not work: 64 chains are eight vectors of AVX2, four of
+// AVX-512, enough to hide it. Which element goes into which chain depends on its place alone, so
+// all instruction sets give the same bits. The body is a macro for the reason given in
+// gemm_kernel.hpp.
 #pragma once
 
 #include "needle/cpu/isa.hpp"
@@ -13,38 +15,38 @@ namespace needle::cpu {
 
 inline constexpr std::int64_t chains = 64;
 
-/// Joins v[i] to chain[i % 64] for i < n, a multiple of `block`, where the runs of 64 lie `step` apart.
+/// Joins v[i] to chain[i % 64] for i < n, a multiple of `block`, where the runs of 64 lie `step`
+/// apart.
 using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int64_t step);
 
-#define NEEDLE_FOLD_JOIN(s, x)                                            \
-  (s = monoid == Monoid::sum       ? s + x                                \
-       : monoid == Monoid::product ? s * x                                \
+#define NEEDLE_FOLD_JOIN(s, x)                                              \
+  (s = monoid == Monoid::sum       ? s + x                                  \
+       : monoid == Monoid::product ? s * x                                  \
        : monoid == Monoid::maximum ? ((((x) > (s)) | ((x) != (x))) ? x : s) \
                                    : ((((x) < (s)) | ((x) != (x))) ? x : s))
-#define NEEDLE_FOLD(NAME, TARGET)                                                               \
-  template <int Bytes, Monoid monoid, int... T>                                                 \
-  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {             \
-    using Memory = typename VectorOf<Bytes>::Memory;                                            \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                              \
-    typename VectorOf<Bytes>::Value x[sizeof...(T)],                                            \
-        s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};                         \
-    for (; n >= chains; n -= chains, v += step) {                                               \
-      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                          \
-      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                      \
-    }                                                                                           \
-    ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),            \
-                             NEEDLE_FOLD_JOIN(s[T], x[T]))                                      \
-                    : void()),                                                                  \
-     ...);                                                                                      \
-    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                              \
-  }                                                                                             \
-  template <int Bytes, int... T>                                                                \
-  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                        \
-    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                               \
-                                  NAME<Bytes, Monoid::product, T...>,                           \
-                                  NAME<Bytes, Monoid::maximum, T...>,                           \
-                                  NAME<Bytes, Monoid::minimum, T...>};                          \
-    return loops[static_cast<int>(monoid)];                                                     \
+#define NEEDLE_FOLD(NAME, TARGET)                                                     \
+  template <int Bytes, Monoid monoid, int... T>                                       \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) { \
+    using Memory = typename VectorOf<Bytes>::Memory;                                  \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                    \
+    typename VectorOf<Bytes>::Value x[sizeof...(T)],                                  \
+        s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};               \
+    for (; n >= chains; n -= chains, v += step) {                                     \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                \
+      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                            \
+    }                                                                                 \
+    ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),  \
+                             NEEDLE_FOLD_JOIN(s[T], x[T]))                            \
+                    : void()),                                                        \
+     ...);                                                                            \
+    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                    \
+  }                                                                                   \
+  template <int Bytes, int... T>                                                      \
+  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {              \
+    constexpr FoldLoop loops[] = {                                                    \
+        NAME<Bytes, Monoid::sum, T...>, NAME<Bytes, Monoid::product, T...>,           \
+        NAME<Bytes, Monoid::maximum, T...>, NAME<Bytes, Monoid::minimum, T...>};      \
+    return loops[static_cast<int>(monoid)];                                           \
   }
 
 NEEDLE_FOLD(fold_baseline, )

@@ -46,8 +46,8 @@ struct GemmBlock {
     return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
   }
 
-  /// Groups of rows whose packed form stays in L2, counted in tiles of full height, so that only the
-  /// last group has lower ones. Half that where strips are few, so that many cores find work.
+  /// Groups of rows whose packed form stays in L2, counted in tiles of full height, so that only
+  /// the last group has lower ones. Half that where strips are few, so that many cores find work.
   GemmCut groups() const {
     return {(rows + kernel.rows - 1) / kernel.rows, group_limit() / kernel.rows};
   }

@@ -73,7 +73,8 @@ void first_extremes(const Array<Cpu>& x, const Lines& lines, std::int64_t line, 
   const bool columns = others.ndim() > 0 && others.strides.back() == 1;
   while (line < end) {
     const float* from = x.data<float>() + lines.start(line);
-    const std::int64_t side_by_side = columns ? others.shape.back() - line % others.shape.back() : 1;
+    const std::int64_t side_by_side =
+        columns ? others.shape.back() - line % others.shape.back() : 1;
     if (lines.stride == 1 && lines.length >= 2 * chains) {
       out[line++] = first_extreme_of_row<largest>(from, lines.length);
     } else if ((std::min)(side_by_side, end - line) >= block) {

@@ -1,11 +1,11 @@
 // Programs on the CPU: tile by tile, one vector loop a step.
 //
-// A tile is about 512 elements, so the registers of a usual program (2 KB each) stay in the first-level
-// cache. Inputs that lie in order are read where they are and outputs are written where they belong;
-// views, conversions and the ragged end of an array go through a register. Where the innermost dimension
-// is short, a tile is a whole number of its rows, so that a row broadcast over the others (a bias) is
-// laid out once for all tiles. Blocks from the allocator are padded to 64 bytes, so a loop may run past
-// the end of an array that ends its block.
+// A tile is about 512 elements, so the registers of a usual program (2 KB each) stay in the
+// first-level cache. Inputs that lie in order are read where they are and outputs are written where
+// they belong; views, conversions and the ragged end of an array go through a register. Where the
+// innermost dimension is short, a tile is a whole number of its rows, so that a row broadcast over
+// the others (a bias) is laid out once for all tiles. Blocks from the allocator are padded to 64
+// bytes, so a loop may run past the end of an array that ends its block.
 #pragma once
 
 #include <numeric>
@@ -16,7 +16,8 @@
 namespace needle::cpu {
 
 inline constexpr std::int64_t tile = 512;
-/// Elements that one task of the thread pool handles: fixed, so that results do not depend on threads.
+/// Elements that one task of the thread pool handles: fixed, so that results do not depend on
+/// threads.
 inline constexpr std::int64_t chunk = 32 * tile;
 
 /// The tile for a loop: whole blocks, and whole rows where those are short enough.
@@ -35,9 +36,8 @@ void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body, std::int64_t
     if (n > 0) body(std::int64_t{0}, n);
     return;
   }
-  parallel_for((n + each - 1) / each, [&](std::int64_t i) {
-    body(i * each, (std::min)(n, (i + 1) * each));
-  });
+  parallel_for((n + each - 1) / each,
+               [&](std::int64_t i) { body(i * each, (std::min)(n, (i + 1) * each)); });
 }
 
 /// A program ready to run over part of its loop, with registers of one thread.
@@ -46,10 +46,7 @@ class Interpreter {
  public:
   Interpreter(const Program& program, const Loop& loop, std::span<const Array<Cpu>> inputs,
               std::int64_t longest)
-      : program_(program),
-        loop_(loop),
-        inputs_(inputs),
-        width_(padded(longest)) {
+      : program_(program), loop_(loop), inputs_(inputs), width_(padded(longest)) {
     const std::int64_t room = (program.inputs + program.constants + program.registers) * width_;
     R* next = local_;
     if (room > local_room) {
@@ -80,7 +77,8 @@ class Interpreter {
     }
   }
 
-  /// Where the result of a program is to be written next, of `padded(n)` elements; null for a register.
+  /// Where the result of a program is to be written next, of `padded(n)` elements; null for a
+  /// register.
   void write_to(int output, R* place) {
     const int result = program_.output[output];
     value_[result] = place ? place : buffer_[result];
@@ -189,8 +187,8 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
     for (std::int64_t i = begin; i < end; i += step) {
       const std::int64_t n = (std::min)(step, end - i);
       for (std::size_t k = 0; k < outputs.size(); ++k) {
-        const bool in_place = outputs[k].dtype == dtype_of<R> &&
-                              Interpreter<R>::may_write_over(outputs[k], i, n);
+        const bool in_place =
+            outputs[k].dtype == dtype_of<R> && Interpreter<R>::may_write_over(outputs[k], i, n);
         interpreter.write_to(static_cast<int>(k),
                              in_place ? outputs[k].template data<R>() + i : nullptr);
       }

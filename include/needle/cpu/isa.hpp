@@ -1,8 +1,9 @@
-// Which vector instructions this processor has, asked once at run time: a plain -O2 build is the fast build.
+// Which vector instructions this processor has, asked once at run time: a plain -O2 build is the
+// fast build.
 //
-// A kernel body is an always-inlined template of plain loops with fixed trip counts. It is instantiated
-// in three thin functions that differ only in their target attribute; the compiler vectorises each for
-// its own instruction set, because inlining comes before vectorisation.
+// A kernel body is an always-inlined template of plain loops with fixed trip counts. It is
+// instantiated in three thin functions that differ only in their target attribute; the compiler
+// vectorises each for its own instruction set, because inlining comes before vectorisation.
 #pragma once
 
 #include <cstdlib>
@@ -20,10 +21,12 @@
 
 namespace needle::cpu {
 
-/// The instruction sets kernels are compiled for; on other machines than x86-64 there is only `baseline`.
+/// The instruction sets kernels are compiled for; on other machines than x86-64 there is only
+/// `baseline`.
 enum class Isa { baseline, avx2, avx512 };
 
-/// The widest set this processor has; the environment variable NEEDLE_ISA=baseline|avx2|avx512 lowers it.
+/// The widest set this processor has; the environment variable NEEDLE_ISA=baseline|avx2|avx512
+/// lowers it.
 inline Isa isa() {
   static const Isa chosen = [] {
 #if NEEDLE_X86

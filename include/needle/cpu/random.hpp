@@ -1,5 +1,5 @@
-// Random arrays on the CPU: each element is a function of the key and its position. Sixteen blocks of the
-// generator are made at a time, by vector loops.
+// Random arrays on the CPU: each element is a function of the key and its position. Sixteen blocks
+// of the generator are made at a time, by vector loops.
 #pragma once
 
 #include "needle/cpu/interpreter.hpp"
@@ -31,13 +31,15 @@ NEEDLE_FN void philox_loop(std::uint32_t* words, const RandomKey& key, std::uint
     k0 += philox_key_step0, k1 += philox_key_step1;
   }
   for (int j = 0; j < block; ++j) {
-    words[4 * j] = c0[j], words[4 * j + 1] = c1[j], words[4 * j + 2] = c2[j], words[4 * j + 3] = c3[j];
+    words[4 * j] = c0[j], words[4 * j + 1] = c1[j], words[4 * j + 2] = c2[j],
+              words[4 * j + 3] = c3[j];
   }
 }
 inline void philox_baseline(std::uint32_t* words, const RandomKey& key, std::uint64_t first) {
   philox_loop(words, key, first);
 }
-NEEDLE_AVX2 inline void philox_avx2(std::uint32_t* words, const RandomKey& key, std::uint64_t first) {
+NEEDLE_AVX2 inline void philox_avx2(std::uint32_t* words, const RandomKey& key,
+                                    std::uint64_t first) {
   philox_loop(words, key, first);
 }
 
@@ -52,7 +54,8 @@ void fill_random_tiles(const Distribution& d, const RandomKey& key, T* to, std::
     const auto position = static_cast<std::uint64_t>(i) + key.offset;
     const std::uint64_t group = position / philox_words;
     generate(words, key, group * block);
-    for (auto w = static_cast<int>(position % philox_words); w < philox_words && i < end; ++w, ++i) {
+    for (auto w = static_cast<int>(position % philox_words); w < philox_words && i < end;
+         ++w, ++i) {
       to[i] = static_cast<T>(random_value<Value>(d, words[w & ~1], words[w | 1], (w & 1) != 0));
     }
   }

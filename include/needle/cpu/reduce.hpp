@@ -1,9 +1,9 @@
 // Reductions on the CPU, over any axes, of whatever a program calculates.
 //
-// The axes are put in the order (outer kept, reduced, inner kept), and the program's tiles are folded
-// as they come: neighbours in chains of floats for some thousand elements, then in double precision
-// (64-bit integers for int32). The reduced range is cut into pieces of a fixed number of elements,
-// joined in order, so the bits do not depend on threads, and the error of a sum does not grow with n.
+// The axes are put in the order (outer kept, reduced, inner kept), and the program's tiles are
+// folded as they come: neighbours in chains of floats for some thousand elements, then in double
+// precision (64-bit integers for int32). The reduced range is cut into pieces of a fixed size and
+// joined in order, so bits do not depend on threads, and the error of a sum does not grow with n.
 #pragma once
 
 #include "needle/cpu/fold.hpp"
@@ -22,7 +22,7 @@ class Reducer {
         program_(program),
         fold_(steps<R>()[scalar_code(monoid)]),
         fold_row_(fold_loop(monoid)) {
-    const int inner_from = 32 - __builtin_clz(mask | 1u) - (mask == 0);  // after the last reduced axis
+    const int inner_from = mask == 0 ? 0 : 32 - __builtin_clz(mask);  // after the last reduced axis
     Axes order;
     for (int i = 0; i < inner_from; ++i) {
       if (!(mask >> i & 1)) order.push_back(i), outer_ *= shape[i];
@@ -231,7 +231,7 @@ class Reducer {
         R* v = interpreter.result(0);
         row += m;
         if constexpr (std::is_integral_v<R>) {
-          for (std::int64_t i = 0; i < m; ++i, first = false) widen(out, v + i * count, count, first);
+          for (; m > 0; --m, v += count, first = false) widen(out, v, count, first);
         } else {
           for (; m > 1; m = (m + 1) / 2) fold(v, v + (m + 1) / 2 * count, m / 2 * count);
           if (g == 0) std::copy_n(v, count, sum);
@@ -242,7 +242,7 @@ class Reducer {
     }
   }
 
-  /// The same of rows that lie in memory: 64 columns at a time, which stay in registers for 32 rows.
+  /// The same of rows in memory: 64 columns at a time, which stay in registers for 32 rows.
   void fold_columns(Wide* out, const R* v, std::int64_t rows, std::int64_t count) const {
     R sum[tile];
     for (std::int64_t row = 0, m = 0; row < rows; row += m, v += m * inner_) {
@@ -252,7 +252,8 @@ class Reducer {
       for (; i + chains <= count; i += chains) {
         fold_row_(sum + i, v + inner_ + i, (m - 1) * chains, inner_);
       }
-      for (std::int64_t r = 1; i < count && r < m; ++r) fold(sum + i, v + r * inner_ + i, count - i);
+      for (std::int64_t r = 1; i < count && r < m; ++r)
+        fold(sum + i, v + r * inner_ + i, count - i);
       widen(out, sum, count, row == 0);
     }
   }

@@ -7,10 +7,10 @@
 
 namespace needle::cpu {
 
-/// y[i] = f(a[i], b[i], c[i]) for i < n, a multiple of `block`; y may be one of the operands. Meanwhile
-/// n elements from `ahead` on are fetched into the cache: a tile comes from memory while the one before
-/// it is calculated (bench_elementwise, 1e7 elements, time over a hand-written pass: eight cheap ops 1.5
-/// in place of 1.75, sigmoid(x) tanh(y) + z 1.23 in place of 1.31).
+/// y[i] = f(a[i], b[i], c[i]) for i < n, a multiple of `block`; y may be one of the operands.
+/// Meanwhile n elements from `ahead` on are fetched into the cache: a tile comes from memory while
+/// the one before it is calculated (bench_elementwise, 1e7 elements, time over a hand-written pass:
+/// eight cheap ops 1.5 in place of 1.75, sigmoid(x) tanh(y) + z 1.23 in place of 1.31).
 template <class R>
 using StepLoop = void (*)(R* y, const R* a, const R* b, const R* c, std::int64_t n, const R* ahead);
 
@@ -47,7 +47,8 @@ NEEDLE_INLINE void step_loop(R* y, const R* a, [[maybe_unused]] const R* b,
 
 // No compiler vectorises a square root while errno may have to be set; the instruction is exact.
 template <class F, class R>
-inline constexpr bool is_root = NEEDLE_X86 && std::is_same_v<F, scalar::Sqrt> && std::is_same_v<R, float>;
+inline constexpr bool is_root =
+    NEEDLE_X86&& std::is_same_v<F, scalar::Sqrt>&& std::is_same_v<R, float>;
 
 template <class F, class R>
 void step_baseline(R* y, const R* a, const R* b, const R* c, std::int64_t n, const R* ahead) {

@@ -109,8 +109,8 @@ void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
   }
 }
 
-/// to[i] = from[i] for i < n, of ones and zeros. Instructions that narrow with saturation make the bits
-/// of 1.0f the byte 127, which takes half the time of a conversion.
+/// to[i] = from[i] for i < n, of ones and zeros. Instructions that narrow with saturation make the
+/// bits of 1.0f the byte 127, which takes half the time of a conversion.
 inline void store_truths(std::uint8_t* to, const float* from, std::int64_t n) {
   std::int64_t i = 0;
 #if NEEDLE_X86
@@ -118,15 +118,16 @@ inline void store_truths(std::uint8_t* to, const float* from, std::int64_t n) {
   for (; i + 16 <= n; i += 16) {
     const Bits* x = reinterpret_cast<const Bits*>(from + i);
     const auto bytes = __builtin_ia32_packsswb128(__builtin_ia32_packssdw128(x[0], x[1]),
-                                                  __builtin_ia32_packssdw128(x[2], x[3])) & 1;
+                                                  __builtin_ia32_packssdw128(x[2], x[3])) &
+                       1;
     std::memcpy(to + i, &bytes, sizeof bytes);
   }
 #endif
   store(to + i, from + i, n - i);
 }
 
-/// Whether elements of type `T` go into registers of type `R`, or come from them: programs of integers
-/// have no floats of 16 bits, and there is no double here.
+/// Whether elements of type `T` go into registers of type `R`, or come from them: programs of
+/// integers have no floats of 16 bits, and there is no double here.
 template <class T, class R>
 inline constexpr bool meets_register =
     !std::is_same_v<T, double> && !(std::is_integral_v<R> && Half<T>);

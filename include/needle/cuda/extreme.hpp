@@ -84,10 +84,8 @@ inline void arg_extreme(const Array<Cuda>& x, int axis, bool largest, Array<Cuda
                           largest,
                           out.data<std::int32_t>()};
   const unsigned blocks = cuda::blocks_for(lines, lanes.across);
-  if (is_float(x.dtype))
-    cuda::launch("arg_extreme", cuda::extreme_kernel<float>, blocks, work);
-  else
-    cuda::launch("arg_extreme", cuda::extreme_kernel<std::int32_t>, blocks, work);
+  if (is_float(x.dtype)) cuda::launch("arg_extreme", cuda::extreme_kernel<float>, blocks, work);
+  else cuda::launch("arg_extreme", cuda::extreme_kernel<std::int32_t>, blocks, work);
 }
 
 }  // namespace needle

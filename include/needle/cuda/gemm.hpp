@@ -135,12 +135,10 @@ inline void gemm(const Array<Cuda>& a, const Array<Cuda>& b, Array<Cuda>& out) {
   if (out.size() == 0) return;
   const cuda::Product work = cuda::product(a, b, out);
   constexpr std::int64_t enough = 96;  // blocks that occupy most of a GPU
-  if (cuda::gemm_blocks(work, 128) * work.batches >= enough)
-    cuda::launch_gemm<128, 8>(work);
+  if (cuda::gemm_blocks(work, 128) * work.batches >= enough) cuda::launch_gemm<128, 8>(work);
   else if (cuda::gemm_blocks(work, 64) * work.batches >= enough / 4)
     cuda::launch_gemm<64, 16>(work);
-  else
-    cuda::launch_gemm<16, 16>(work);
+  else cuda::launch_gemm<16, 16>(work);
 }
 
 }  // namespace needle

@@ -114,10 +114,8 @@ inline void gather(const Array<Cuda>& x, const Array<Cuda>& index, int axis, Arr
                              x.strides[axis],
                              loop.size()};
   const unsigned blocks = cuda::blocks_for(work.size, cuda::threads);
-  if (is_float(x.dtype))
-    cuda::launch("gather", cuda::gather_kernel<float>, blocks, work);
-  else
-    cuda::launch("gather", cuda::gather_kernel<std::int32_t>, blocks, work);
+  if (is_float(x.dtype)) cuda::launch("gather", cuda::gather_kernel<float>, blocks, work);
+  else cuda::launch("gather", cuda::gather_kernel<std::int32_t>, blocks, work);
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.

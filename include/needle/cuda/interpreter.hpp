@@ -71,14 +71,10 @@ template <class F, class R>
 __device__ __forceinline__ void run_step(R (&y)[width], const R (&a)[width], const R (&b)[width],
                                          const R (&c)[width]) {
   const auto one = [&](int k) {
-    if constexpr (std::is_integral_v<R> && scalar::real_only<F>)
-      y[k] = a[k];
-    else if constexpr (scalar::arity<F> == 1)
-      y[k] = F::apply(a[k]);
-    else if constexpr (scalar::arity<F> == 2)
-      y[k] = F::apply(a[k], b[k]);
-    else
-      y[k] = F::apply(a[k], b[k], c[k]);
+    if constexpr (std::is_integral_v<R> && scalar::real_only<F>) y[k] = a[k];
+    else if constexpr (scalar::arity<F> == 1) y[k] = F::apply(a[k]);
+    else if constexpr (scalar::arity<F> == 2) y[k] = F::apply(a[k], b[k]);
+    else y[k] = F::apply(a[k], b[k], c[k]);
   };
   if constexpr (scalar::real_only<F>) {  // long code: compiled once
     NEEDLE_ROLL for (int k = 0; k < width; ++k) one(k);
@@ -96,10 +92,8 @@ __device__ __forceinline__ void run_numbered(int function, R (&y)[width], const 
     run_step<std::tuple_element_t<low, std::tuple<F...>>>(y, a, b, c);
   } else {
     constexpr int middle = (low + high) / 2;
-    if (function < middle)
-      run_numbered<low, middle>(function, y, a, b, c, list);
-    else
-      run_numbered<middle, high>(function, y, a, b, c, list);
+    if (function < middle) run_numbered<low, middle>(function, y, a, b, c, list);
+    else run_numbered<middle, high>(function, y, a, b, c, list);
   }
 }
 
@@ -177,10 +171,8 @@ void execute_as(const Program& program, std::span<const Array<Cuda>> inputs,
   work.code.space = Space(loop.shape);
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     Operand& operand = work.code.input[k] = Operand(inputs[k], loop.strides[k]);
-    if (loop.is_constant(k))
-      operand.mode = Mode::constant;
-    else if (loop.is_compact(k))
-      operand.mode = Mode::compact;
+    if (loop.is_constant(k)) operand.mode = Mode::constant;
+    else if (loop.is_compact(k)) operand.mode = Mode::compact;
   }
   for (Array<Cuda>& output : outputs) {
     const std::uint8_t value = renumbered(program, program.output[work.outputs]);
@@ -197,10 +189,8 @@ namespace needle {
 /// Runs a program over views of the outputs' shape.
 inline void execute(const Program& program, std::span<const Array<Cuda>> inputs,
                     std::span<Array<Cuda>> outputs) {
-  if (program.arithmetic == Arithmetic::real)
-    cuda::execute_as<float>(program, inputs, outputs);
-  else
-    cuda::execute_as<std::int32_t>(program, inputs, outputs);
+  if (program.arithmetic == Arithmetic::real) cuda::execute_as<float>(program, inputs, outputs);
+  else cuda::execute_as<std::int32_t>(program, inputs, outputs);
 }
 
 }  // namespace needle

@@ -21,14 +21,10 @@ using Wide = std::conditional_t<std::is_integral_v<R>, std::int64_t, double>;
 template <class T>
 NEEDLE_FN T join(Monoid monoid, T a, T b) {
   switch (monoid) {
-    case Monoid::sum:
-      return scalar::Add::apply(a, b);
-    case Monoid::product:
-      return scalar::Multiply::apply(a, b);
-    case Monoid::maximum:
-      return scalar::Maximum::apply(a, b);
-    default:
-      return scalar::Minimum::apply(a, b);
+    case Monoid::sum: return scalar::Add::apply(a, b);
+    case Monoid::product: return scalar::Multiply::apply(a, b);
+    case Monoid::maximum: return scalar::Maximum::apply(a, b);
+    default: return scalar::Minimum::apply(a, b);
   }
 }
 
@@ -105,10 +101,8 @@ __global__ void __launch_bounds__(threads)
     if (lane < half) part[own] = join(work.monoid, part[own], part[own + half * across]);
   }
   if (lane > 0 || line >= work.lines) return;
-  if (work.widen)
-    static_cast<Wide<R>*>(work.out)[blockIdx.y * work.lines + line] = part[own];
-  else
-    static_cast<float*>(work.out)[line] = static_cast<float>(part[own]);
+  if (work.widen) static_cast<Wide<R>*>(work.out)[blockIdx.y * work.lines + line] = part[own];
+  else static_cast<float*>(work.out)[line] = static_cast<float>(part[own]);
 }
 
 /// Joins the pieces of each line, a thread to a line; `out` is float or `W`.

@@ -98,16 +98,11 @@ constexpr bool fits_int32(Dtype a, Dtype b) { return !is_float(a) && !is_float(b
 template <class R>
 NEEDLE_FN R load(const Operand& operand, std::int64_t offset) {
   switch (operand.dtype) {
-    case Dtype::float32:
-      return convert<R>(static_cast<const float*>(operand.data)[offset]);
-    case Dtype::bfloat16:
-      return convert<R>(static_cast<const BFloat16*>(operand.data)[offset]);
-    case Dtype::float16:
-      return convert<R>(static_cast<const Float16*>(operand.data)[offset]);
-    case Dtype::int32:
-      return convert<R>(static_cast<const std::int32_t*>(operand.data)[offset]);
-    default:
-      return convert<R>(static_cast<const std::uint8_t*>(operand.data)[offset]);
+    case Dtype::float32: return convert<R>(static_cast<const float*>(operand.data)[offset]);
+    case Dtype::bfloat16: return convert<R>(static_cast<const BFloat16*>(operand.data)[offset]);
+    case Dtype::float16: return convert<R>(static_cast<const Float16*>(operand.data)[offset]);
+    case Dtype::int32: return convert<R>(static_cast<const std::int32_t*>(operand.data)[offset]);
+    default: return convert<R>(static_cast<const std::uint8_t*>(operand.data)[offset]);
   }
 }
 
@@ -115,9 +110,7 @@ NEEDLE_FN R load(const Operand& operand, std::int64_t offset) {
 template <class R>
 NEEDLE_FN void store(const Operand& operand, std::int64_t offset, R value) {
   switch (operand.dtype) {
-    case Dtype::float32:
-      static_cast<float*>(operand.data)[offset] = convert<float>(value);
-      break;
+    case Dtype::float32: static_cast<float*>(operand.data)[offset] = convert<float>(value); break;
     case Dtype::bfloat16:
       if constexpr (!std::is_integral_v<R>)
         static_cast<BFloat16*>(operand.data)[offset] = convert<BFloat16>(value);
@@ -129,8 +122,7 @@ NEEDLE_FN void store(const Operand& operand, std::int64_t offset, R value) {
     case Dtype::int32:
       static_cast<std::int32_t*>(operand.data)[offset] = convert<std::int32_t>(value);
       break;
-    default:
-      static_cast<std::uint8_t*>(operand.data)[offset] = convert<std::uint8_t>(value);
+    default: static_cast<std::uint8_t*>(operand.data)[offset] = convert<std::uint8_t>(value);
   }
 }
 

@@ -29,20 +29,13 @@ inline constexpr int max_idx_dimensions = 8;
 /// What an IDX file calls its element type.
 inline std::string_view idx_type_name(unsigned code) {
   switch (code) {
-    case 0x08:
-      return "unsigned byte";
-    case 0x09:
-      return "signed byte";
-    case 0x0B:
-      return "16-bit integer";
-    case 0x0C:
-      return "32-bit integer";
-    case 0x0D:
-      return "float";
-    case 0x0E:
-      return "double";
-    default:
-      return "";
+    case 0x08: return "unsigned byte";
+    case 0x09: return "signed byte";
+    case 0x0B: return "16-bit integer";
+    case 0x0C: return "32-bit integer";
+    case 0x0D: return "float";
+    case 0x0E: return "double";
+    default: return "";
   }
 }
 

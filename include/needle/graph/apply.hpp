@@ -1,17 +1,18 @@
 // From an op, a plain struct, to a node of the graph.
 //
 // An op has some of these members, static or not:
-//   using Function = scalar::Exp;              a scalar op: no shape, no compute; inputs broadcast
-//   static constexpr Monoid monoid; unsigned mask; bool keepdims;          a reduction
-//   Shape shape(const Shape&...) const;        checks, and says what would have fitted
-//   Dtype dtype(Dtype...) const;               where it is not the device's arithmetic; or dtype<D>
-//   Array<D> compute(const Array<D>&...) const;                            of any views and dtypes
-//   auto gradient(g, y, x...) const;           an array of tensors, one an input; empty ones are absent
-//   static constexpr unsigned reads;           what the gradient reads; everything if not said. An array
-//                                              of two: that of the first input, and those of the others
-// Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector. Ops
-// with several results give a std::array of shapes, dtypes and arrays, and the g and y of their gradient
-// are arrays too: an absent g is an empty tensor. Their results are nodes of their own, parts of the op's.
+// - `using Function = scalar::Exp;` makes it a scalar op: no shape, no compute; inputs broadcast.
+// - `Monoid monoid; unsigned mask; bool keepdims;` make it a reduction.
+// - `Shape shape(const Shape&...) const` checks, and says what would have fitted.
+// - `Dtype dtype(Dtype...) const`, or `dtype<D>`, where it is not the device's arithmetic.
+// - `Array<D> compute(const Array<D>&...) const` takes any views and dtypes.
+// - `auto gradient(g, y, x...) const` gives an array of tensors, one an input, or empty ones.
+// - `unsigned reads` is what the gradient reads; everything if not said. An array of two is that of
+//   the first input's and that of the others'.
+// Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector.
+// Ops with several results give a std::array of shapes, dtypes and arrays, and the g and y of their
+// gradient are arrays too: an absent g is an empty tensor. Their results are nodes of their own,
+// parts of the op's.
 #pragma once
 
 #include <array>
@@ -24,13 +25,19 @@ namespace needle {
 namespace detail {
 
 template <class O>
-concept ScalarOp = requires { typename O::Function; };
+concept ScalarOp = requires {
+  typename O::Function;
+};
 template <class O>
-concept ReductionOp = requires { O::monoid; };
+concept ReductionOp = requires {
+  O::monoid;
+};
 template <class O>
-concept ReadsSome = requires { O::reads; };
+concept ReadsSome = requires {
+  O::reads;
+};
 
-/// The name of a struct in snake case, from a function's signature that says "O = needle::LogSoftmax".
+/// The name of a struct in snake case, from a signature that says "O = needle::LogSoftmax".
 NEEDLE_NOINLINE inline std::string snake_case(std::string_view signature) {
   const std::size_t begin = signature.find("O = ") + 4;
   std::string_view type = signature.substr(begin, signature.find_first_of(";],<", begin) - begin);
@@ -62,7 +69,8 @@ Dtype promote(std::span<const Ref<Expression<D>>> inputs) {
 
 /// The shape that inputs broadcast to.
 template <Device D>
-NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs, std::string_view (*name)()) {
+NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs,
+                                   std::string_view (*name)()) {
   Shape shape = inputs[0]->shape;
   for (const auto& input : inputs.subspan(1)) {
     if (shape == input->shape || input->shape.ndim() == 0) continue;
@@ -76,7 +84,8 @@ constexpr OpTraits traits_of() {
   OpTraits traits{.kind = Kind::other, .name = op_name<O>};
   if constexpr (ScalarOp<O>) {
     using F = typename O::Function;
-    traits.kind = Kind::scalar, traits.function = scalar::code<F>, traits.real = scalar::real_only<F>;
+    traits.kind = Kind::scalar, traits.function = scalar::code<F>,
+    traits.real = scalar::real_only<F>;
   } else if constexpr (ReductionOp<O>) {
     traits.kind = Kind::reduction, traits.function = static_cast<std::uint8_t>(O::monoid);
     traits.real = false;
@@ -98,12 +107,14 @@ Shape result_shape(const O& op, std::span<const Ref<Expression<D>>> inputs, cons
 template <class O, Device D>
 Dtype result_dtype(const O& op, std::span<const Ref<Expression<D>>> inputs, const auto&... dtypes) {
   if constexpr (requires { op.dtype(dtypes...); }) return op.dtype(dtypes...);
-  else if constexpr (requires { op.template dtype<D>(dtypes...); }) return op.template dtype<D>(dtypes...);
-  else if constexpr (ScalarOp<O> || ReductionOp<O>) return op_traits<O>.real ? real<D> : promote<D>(inputs);
+  else if constexpr (requires { op.template dtype<D>(dtypes...); })
+    return op.template dtype<D>(dtypes...);
+  else if constexpr (ScalarOp<O> || ReductionOp<O>)
+    return op_traits<O>.real ? real<D> : promote<D>(inputs);
   else return real<D>;
 }
 
-/// Several arrays as the value of one node: a block that holds their handles, and lets them go with it.
+/// Several arrays as the value of one node: a block that holds their handles.
 template <Device D, std::size_t n>
 Array<D> bundle(std::array<Array<D>, n> parts) {
   std::size_t bytes = 0;
@@ -137,7 +148,7 @@ inline constexpr std::size_t array_size<std::array<Shape, n>> = n;
 template <class O, class Each>
 inline constexpr std::size_t results_of = 0;
 template <class O, std::size_t... i>
-  requires requires(const O& op, const Shape& x) { op.shape((static_cast<void>(i), x)...); }
+requires requires(const O& op, const Shape& x) { op.shape((static_cast<void>(i), x)...); }
 inline constexpr std::size_t results_of<O, std::index_sequence<i...>> =
     array_size<std::remove_cvref_t<decltype(std::declval<const O&>().shape(
         (static_cast<void>(i), std::declval<const Shape&>())...))>>;
@@ -178,14 +189,14 @@ class Node final : public Expression<D> {
  private:
   template <std::size_t... i>
   Array<D> computed(std::span<const Array<D>> x, std::index_sequence<i...>) const {
-    if constexpr (results<O, N> > 0) return bundle(op_.compute(x[i]...));
+    if constexpr (results<O, N> != 0) return bundle(op_.compute(x[i]...));
     else return op_.compute(x[i]...);
   }
   template <std::size_t... i>
   void differentiate_each(std::span<const Tensor<D>> g, const Tensor<D>& y,
                           std::span<const Tensor<D>> x, std::span<Tensor<D>> to,
                           std::index_sequence<i...>) const {
-    if constexpr (results<O, N> > 0) {
+    if constexpr (results<O, N> != 0) {
       std::array<Tensor<D>, results<O, N>> gs;
       std::copy(g.begin(), g.end(), gs.begin());
       differentiate(op_, to, gs, parts(op_, y, x[i]...), x[i]...);
@@ -209,7 +220,7 @@ class Node final : public Expression<D> {
 template <Device D>
 bool exceeds_pending_limits(Expression<D>& node);
 
-/// The tensor of a new node, evaluated at once in eager mode or where a limit on laziness is reached.
+/// The tensor of a new node, evaluated in eager mode and where a limit on laziness is reached.
 template <Device D>
 NEEDLE_NOINLINE Tensor<D> finish(Expression<D>* node) {
   Tensor<D> y{Ref<Expression<D>>(node)};
@@ -221,17 +232,18 @@ NEEDLE_NOINLINE Tensor<D> finish(Expression<D>* node) {
 
 }  // namespace detail
 
-/// A new expression: `op` on these inputs. Shapes and dtypes are checked here; nothing is calculated.
-/// Of an op with several results, an array of tensors.
+/// A new expression: `op` on these inputs. Shapes and dtypes are checked here; nothing is
+/// calculated. Of an op with several results, an array of tensors.
 template <class O, Device D, std::same_as<Tensor<D>>... More>
 NEEDLE_NOINLINE auto apply(const O& op, const Tensor<D>& first, const More&... more) {
   constexpr std::size_t n = 1 + sizeof...(More);
   Ref<Expression<D>> inputs[] = {Ref(&first.node()), Ref(&more.node())...};
-  if constexpr (detail::results<O, n> > 0) {
+  if constexpr (detail::results<O, n> != 0) {
     const Tensor<D> whole = detail::finish<D>(new detail::Node<O, D, n>(op, {0}, real<D>, inputs));
     return detail::parts(op, whole, first, more...);
   } else {
-    const Shape shape = detail::result_shape<O, D>(op, inputs, first.node().shape, more.node().shape...);
+    const Shape shape =
+        detail::result_shape<O, D>(op, inputs, first.node().shape, more.node().shape...);
     const Dtype dtype = detail::result_dtype<O, D>(op, inputs, first.dtype(), more.dtype()...);
     return detail::finish<D>(new detail::Node<O, D, n>(op, shape, dtype, inputs));
   }
@@ -270,8 +282,8 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
   return detail::finish<D>(new detail::Node<O, D, 0>(op, shape, dtype, nodes));
 }
 
-/// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not hold
-/// is refused; one of a float of 16 bits is rounded.
+/// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not
+/// hold is refused; one of a float of 16 bits is rounded.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
   if (dtype != real<D>) {

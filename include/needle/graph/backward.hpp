@@ -16,7 +16,8 @@ void check_differentiable(const Tensor<D>& y, std::string_view op) {
     fail(op, ": a tensor of shape ", y.shape(), " is not a scalar; take its sum or mean first");
   }
   if (!y.requires_grad()) {
-    fail(op, ": ", y.op(), " was built on nothing that requires a gradient; mark leaves with "
+    fail(op, ": ", y.op(),
+         " was built on nothing that requires a gradient; mark leaves with "
          "requires_grad(true) before use, and build it outside of no_grad");
   }
 }
@@ -40,9 +41,9 @@ void Tensor<D>::backward(Graph graph) const {
   needle::backward<D>({*this}, graph);
 }
 
-/// The gradients of a scalar y with respect to tensors it was built on, which may be on another device
-/// than y, as expressions: they can be differentiated again. Nothing is kept or dropped, no `.grad()`
-/// changes, and nothing is evaluated but gradients on their way through `to`.
+/// The gradients of a scalar y with respect to tensors it was built on, which may be on another
+/// device than y, as expressions: they can be differentiated again. Nothing is kept or dropped, no
+/// `.grad()` changes, and nothing is evaluated but gradients on their way through `to`.
 template <Device D, Device T = D>
 std::vector<Tensor<T>> grad(const Tensor<D>& y, const std::vector<Tensor<T>>& targets) {
   detail::check_differentiable(y, "grad");
@@ -69,7 +70,8 @@ std::vector<Tensor<T>> grad(const Tensor<D>& y, const std::vector<Tensor<T>>& ta
 }
 
 /// f(x...), whose inner values are not kept for the gradient but calculated again when it is; f is
-/// called once. Trades time for memory (Chen et al. 2016, "Training deep nets with sublinear memory").
+/// called once. Trades time for memory (Chen et al. 2016, "Training deep nets with sublinear
+/// memory").
 template <class F, Device D, std::same_as<Tensor<D>>... More>
 Tensor<D> checkpoint(F&& f, const Tensor<D>& first, const More&... more) {
   Tensor<D> y;

@@ -27,7 +27,8 @@ inline constexpr unsigned reads_nothing = 0, reads_output = 1, reads_everything 
 /// The bit of input i.
 constexpr unsigned reads_input(int i) { return 2u << i; }
 
-/// Where gradients of a leaf are added up; the leaves that follow each other in a parameter share it.
+/// Where gradients of a leaf are added up; the leaves that follow each other in a parameter share
+/// it.
 template <Device D>
 struct Gradient : Counted {
   Ref<Expression<D>> sum;
@@ -62,9 +63,11 @@ struct Expression : Counted {
   Expression(const Expression&) = delete;
   virtual ~Expression() = default;
 
-  /// The value from the inputs' values; scalar nodes and reductions are run by the scheduler instead.
+  /// The value from the inputs' values; scalar nodes and reductions are run by the scheduler
+  /// instead.
   virtual Array<D> compute(std::span<const Array<D>>) const { return {}; }
-  /// The inputs' gradients, as graph, from the gradient of each result, the node itself and the inputs.
+  /// The inputs' gradients, as graph, from the gradient of each result, the node itself and the
+  /// inputs.
   virtual void gradient(std::span<const Tensor<D>>, const Tensor<D>&, std::span<const Tensor<D>>,
                         std::span<Tensor<D>>) const {}
   /// A new expression of the same op on other inputs, which are moved from.
@@ -79,6 +82,13 @@ struct Expression : Counted {
   bool evaluated() const { return static_cast<bool>(value); }
   std::span<Ref<Expression>> inputs() {
     return {many_.empty() ? few_ : many_.data(), static_cast<std::size_t>(count_)};
+  }
+  /// What the gradients of its tracked inputs read.
+  unsigned read_by_gradients() {
+    if (checkpointed) return reads_everything - reads_output;
+    unsigned reads = reads_nothing;
+    for (int i = 0; i < count_; ++i) reads |= inputs()[i]->tracked ? traits.reads[i > 0] : 0;
+    return reads;
   }
   /// Drops the inputs; what has a value needs them no longer.
   void forget_inputs() {

@@ -15,8 +15,8 @@ inline bool env_flag(const char* name) {
 }
 // Per thread, and constant-initialised, so that reading it costs one load.
 struct ThreadMode {
-  bool recording = true;  // new expressions on tracked inputs are tracked
-  bool bounded = true;    // long pending graphs are evaluated before their op returns
+  bool recording = true;       // new expressions on tracked inputs are tracked
+  bool bounded = true;         // long pending graphs are evaluated before their op returns
   bool checkpointing = false;  // values are calculated again for the gradient, not kept
 };
 inline constinit thread_local ThreadMode thread_mode;

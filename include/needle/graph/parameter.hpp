@@ -40,8 +40,8 @@ struct Cell : Counted {
     if (grad) value.node().grad = std::move(grad);
   }
 
-  /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of it
-  /// otherwise, so the past does not change.
+  /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of
+  /// it otherwise, so the past does not change.
   template <class F>
   void update(F&& write) {
     const bool alone = value.expression().owners() == 1 && value.data().storage.owners() == 1;
@@ -102,8 +102,8 @@ class Named {
 
 namespace nn {
 
-/// A trained value: `*p` is its current leaf. Evaluated on construction; a copy has a value of its own.
-/// One of 16 bits stays so: an update is calculated in real numbers and rounded.
+/// A trained value: `*p` is its current leaf. Evaluated on construction; a copy has a value of its
+/// own. One of 16 bits stays so: an update is calculated in real numbers and rounded.
 template <Device D = DefaultDevice>
 class Parameter : public detail::Named<D> {
  public:
@@ -126,7 +126,8 @@ class Parameter : public detail::Named<D> {
 
  private:
   static const Tensor<D>& checked_real(const Tensor<D>& value) {
-    if (!is_float(value.dtype())) fail("parameter: a value of ", value.dtype(), "; it must be real");
+    if (!is_float(value.dtype()))
+      fail("parameter: a value of ", value.dtype(), "; it must be real");
     return value;
   }
 };
@@ -138,8 +139,8 @@ class Buffer : public detail::Named<D> {
   Buffer() = default;
   explicit Buffer(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), false) {}
 
-  /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward or a
-  /// step included. A buffer never holds a graph.
+  /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward
+  /// or a step included. A buffer never holds a graph.
   void assign(const Tensor<D>& value) const {
     this->check_shape(value, "buffer");
     this->cell_->value = stop_gradient(value);

@@ -16,12 +16,12 @@ struct Plan {
   int first = INT_MAX, last = -1;       // first and last group that consumes it
   int head = -1, tail = -1, next = -1;  // a group's members, in order
   int steps = 0, operands = 0, outputs = 0;
-  int value = 0;                        // its number in the program being built
+  int value = 0;  // its number in the program being built
   bool keep = false, stored = false;
 };
 
-/// The lists of a schedule. A thread keeps those of its last one for the next, so that small graphs are
-/// evaluated without asking the system for memory.
+/// The lists of a schedule. A thread keeps those of its last one for the next, so that small graphs
+/// are evaluated without asking the system for memory.
 template <Device D>
 struct Lists {
   std::vector<Expression<D>*> nodes, stack, sources, stored;

@@ -1,9 +1,9 @@
 // Evaluation: what has to be calculated, in order of creation, with scalar nodes fused.
 //
 // A scalar node joins the program of its first consumer, where shapes agree; if anything else wants
-// it too (a handle, another program, a gradient), the program stores it on the way. A reduction takes
-// a program as its source. Values are dropped after their last use unless somebody still holds them,
-// which is so when a node has more owners than edges inside of the schedule.
+// it too (a handle, another program, a gradient), the program stores it on the way. A reduction
+// takes a program as its source. Values are dropped after their last use unless somebody still
+// holds them, which is so when a node has more owners than edges inside of the schedule.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ namespace needle {
 
 namespace detail {
 
-/// The array of an evaluated node, or of a constant, which is one element seen everywhere. A constant
-/// is not written: threads may share it.
+/// The array of an evaluated node, or of a constant, which is one element seen everywhere. A
+/// constant is not written: threads may share it.
 template <Device D>
 Array<D> array_of(const Expression<D>& node) {
   if (node.evaluated()) return node.value;
@@ -31,8 +31,8 @@ Array<D> array_of(const Expression<D>& node) {
 template <Device D>
 class Schedule {
  public:
-  /// Plans the evaluation of these nodes. With `consuming`, nodes that a `backward` walked (and will
-  /// drop) keep nothing for their gradients.
+  /// Plans the evaluation of these nodes. With `consuming`, nodes that a `backward` walked (and
+  /// will drop) keep nothing for their gradients.
   Schedule(std::span<Expression<D>* const> roots, bool consuming) {
     collect(roots);
     count_owners(roots, consuming);
@@ -69,7 +69,8 @@ class Schedule {
     const auto visit_node = [&](Expression<D>* node) {
       if (node->evaluated() || node->slot >= 0) return;
       if (node->consumed) {
-        fail("realize: a value of ", node->name(), " was dropped when backward consumed its graph; "
+        fail("realize: a value of ", node->name(),
+             " was dropped when backward consumed its graph; "
              "hold the tensor before, or pass Graph::keep to backward");
       }
       if (node->kind() == Kind::constant) return;
@@ -99,7 +100,7 @@ class Schedule {
   void count_owners(std::span<Expression<D>* const> roots, bool consuming) {
     for (Expression<D>* node : nodes_) {
       const bool saves = node->tracked && !(consuming && node->walk >= 0);
-      const unsigned reads = saves ? read_by_gradients(*node) : reads_nothing;
+      const unsigned reads = saves ? node->read_by_gradients() : reads_nothing;
       plans_[node->slot].keep |= (reads & reads_output) != 0;
       int k = 0;
       for (const auto& input : node->inputs()) {
@@ -119,16 +120,6 @@ class Schedule {
       Plan& plan = plans_[node->slot];
       plan.keep |= node->owners.load(std::memory_order_relaxed) > plan.inside;
     }
-  }
-
-  /// What the gradients of a node's tracked inputs read.
-  static unsigned read_by_gradients(Expression<D>& node) {
-    if (node.checkpointed) return reads_everything - reads_output;
-    unsigned reads = reads_nothing;
-    for (std::size_t i = 0; i < node.inputs().size(); ++i) {
-      if (node.inputs()[i]->tracked) reads |= node.traits.reads[i > 0];
-    }
-    return reads;
   }
 
   /// From the last node to the first, so that a node's consumers know their groups before it.
@@ -156,8 +147,8 @@ class Schedule {
     }
   }
 
-  /// Lets scalar node i join the group of its first consumer where that is possible. Storing is what
-  /// rounds to a float of 16 bits, so those are read from where they are stored.
+  /// Lets scalar node i join the group of its first consumer where that is possible. Storing is
+  /// what rounds to a float of 16 bits, so those are read from where they are stored.
   void join(int i) {
     Plan& plan = plans_[i];
     Plan& group = plans_[plan.first];
@@ -280,8 +271,8 @@ class Schedule {
     arrays_.clear();
   }
 
-  /// What is evaluated and leads to no tracked leaf forgets its inputs. In order of creation: a node
-  /// that this destroys is never looked at again.
+  /// What is evaluated and leads to no tracked leaf forgets its inputs. In order of creation: a
+  /// node that this destroys is never looked at again.
   void finish() {
     for (Expression<D>* node : nodes_) node->slot = -1;
     for (Expression<D>* node : nodes_) {

@@ -125,20 +125,23 @@ class Tensor {
   const Array<D>& data() const { return realize().node().value; }
   /// All elements in row-major order, converted to `T`, any type of numbers.
   template <Number T = Real>
-  std::vector<T> values() const { return detail::values_of<T>(data()); }
+  std::vector<T> values() const {
+    return detail::values_of<T>(data());
+  }
   /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
   template <Number T = Real>
   T item() const {
     if (size() != 1) {
-      fail("item: a tensor of shape ", shape(), " has ", size(), " elements; item() takes exactly one");
+      fail("item: a tensor of shape ", shape(), " has ", size(),
+           " elements; item() takes exactly one");
     }
     return detail::item_of<T>(data());
   }
 
   /// Whether gradients are tracked through this tensor.
   bool requires_grad() const { return node().tracked; }
-  /// Marks a leaf before use: what is built on it from now on can be differentiated with respect to it.
-  /// Any tensor is a leaf that leads to no other one that is marked; it is evaluated.
+  /// Marks a leaf before use: what is built on it from now on can be differentiated with respect to
+  /// it. Any tensor is a leaf that leads to no other one that is marked; it is evaluated.
   Tensor& requires_grad(bool required) {
     if (node().tracked && !node().grad) {
       fail("requires_grad: the result of ", op(), " is not a leaf; use detach() to make it one");
@@ -157,16 +160,18 @@ class Tensor {
   void zero_grad() const {
     if (node().grad) node().grad->sum.reset();
   }
-  /// Differentiates this scalar with respect to every leaf it depends on, on whatever device, adds the
-  /// gradients to theirs, evaluates everything below that is still held, and drops the graph (see
-  /// `Graph::keep`).
+  /// Differentiates this scalar with respect to every leaf it depends on, on whatever device, adds
+  /// the gradients to theirs, evaluates everything below that is still held, and drops the graph
+  /// (see `Graph::keep`).
   void backward(Graph graph = Graph::consume) const;
   /// The same values without history.
   Tensor detach() const { return stop_gradient(*this); }
-  /// The same values in another device's memory, which evaluates this tensor. Gradients find their way
-  /// back; there they are evaluated, too.
+  /// The same values in another device's memory, which evaluates this tensor. Gradients find their
+  /// way back; there they are evaluated, too.
   template <Device To>
-  Tensor<To> to() const { return transferred<To>(*this); }
+  Tensor<To> to() const {
+    return transferred<To>(*this);
+  }
 
   /// NumPy's indexing: `x[{0, range(1, 5), all}]` is a tensor. An index drops its axis.
   Tensor operator[](std::initializer_list<Index> indices) const {
@@ -193,12 +198,13 @@ class Tensor {
     const std::size_t columns = rows.size() ? rows.begin()->size() : 0;
     for (const auto& row : rows) {
       if (row.size() != columns) {
-        fail("tensor: rows of ", columns, " and of ", row.size(), " numbers; they must be of one length");
+        fail("tensor: rows of ", columns, " and of ", row.size(),
+             " numbers; they must be of one length");
       }
       values.insert(values.end(), row.begin(), row.end());
     }
-    return upload<D>(values.data(), {static_cast<std::int64_t>(rows.size()),
-                                     static_cast<std::int64_t>(columns)});
+    return upload<D>(values.data(),
+                     {static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)});
   }
   template <Element T>
   static Array<D> from_values(const T* values, std::int64_t count, const Shape& shape) {

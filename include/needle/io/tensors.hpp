@@ -25,18 +25,12 @@ namespace detail {
 
 constexpr ElementType element_type(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float32:
-      return ElementType::f32;
-    case Dtype::float64:
-      return ElementType::f64;
-    case Dtype::bfloat16:
-      return ElementType::bf16;
-    case Dtype::float16:
-      return ElementType::f16;
-    case Dtype::int32:
-      return ElementType::i32;
-    case Dtype::uint8:
-      break;
+    case Dtype::float32: return ElementType::f32;
+    case Dtype::float64: return ElementType::f64;
+    case Dtype::bfloat16: return ElementType::bf16;
+    case Dtype::float16: return ElementType::f16;
+    case Dtype::int32: return ElementType::i32;
+    case Dtype::uint8: break;
   }
   return ElementType::u8;
 }
@@ -79,33 +73,25 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
     return value;
   };
   switch (entry.type) {
-    case ElementType::f32:
-      return {converted<Real, float>(bytes, same), shape};
-    case ElementType::f64:
-      return {converted<Real, double>(bytes, finite), shape};
-    case ElementType::f16:
-      return {converted<Real, std::uint16_t>(bytes, half_to_float), shape};
+    case ElementType::f32: return {converted<Real, float>(bytes, same), shape};
+    case ElementType::f64: return {converted<Real, double>(bytes, finite), shape};
+    case ElementType::f16: return {converted<Real, std::uint16_t>(bytes, half_to_float), shape};
     case ElementType::bf16:
       return {converted<Real, std::uint16_t>(bytes, bfloat16_to_float), shape};
-    case ElementType::i64:
-      return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
-    case ElementType::i32:
-      return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
-    case ElementType::i16:
-      return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
-    case ElementType::i8:
-      return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
+    case ElementType::i64: return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
+    case ElementType::i32: return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
+    case ElementType::i16: return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
+    case ElementType::i8: return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
     case ElementType::u8:
-    case ElementType::boolean:
-      break;
+    case ElementType::boolean: break;
   }
   return {converted<std::uint8_t, std::uint8_t>(bytes, same), shape};
 }
 
 }  // namespace detail
 
-/// Writes tensors to a safetensors file, each in its dtype, or leaves everything as it was; evaluates
-/// them.
+/// Writes tensors to a safetensors file, each in its dtype, or leaves everything as it was;
+/// evaluates them.
 template <Device D>
 void save_tensors(const std::string& path, const Tensors<D>& tensors,
                   const Metadata& metadata = {}) {
@@ -127,8 +113,8 @@ void save_tensors(const std::string& path, const Tensors<D>& tensors,
   write_safetensors(path, std::move(entries), bytes_of, metadata);
 }
 
-/// Reads a safetensors file; element types a device does not calculate in are converted (those of 16
-/// bits to real numbers, which `cast` rounds back exactly), out of range refused.
+/// Reads a safetensors file; element types a device does not calculate in are converted (those of
+/// 16 bits to real numbers, which `cast` rounds back exactly), out of range refused.
 template <Device D = DefaultDevice>
 Contents<D> load_tensors(const std::string& path) {
   const SafetensorsFile file = read_safetensors(path);

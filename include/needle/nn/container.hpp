@@ -5,8 +5,9 @@
 
 namespace needle::nn {
 
-/// Modules one after the other, named "0", "1", ...: `Sequential{Linear<>{4, 8}, ReLU{}}` (in braces,
-/// so that every compiler draws the initial values in the order of the layers). One made of another holds it as its part "0", as in PyTorch; `auto copy = model` copies.
+/// Modules one after the other, named "0", "1", ...: `Sequential{Linear<>{4, 8}, ReLU{}}` (in
+/// braces, so that every compiler draws the initial values in the order of the layers). One made of
+/// another holds it as its part "0", as in PyTorch; `auto copy = model` copies.
 template <class... M>
 class Sequential {
  public:

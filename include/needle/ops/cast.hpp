@@ -21,11 +21,13 @@ struct CastToUint8 {
   static Dtype dtype(Dtype) { return Dtype::uint8; }
 };
 
-/// x with elements of another type: float32 (float64 on `Reference`), bfloat16, float16, int32 or uint8.
+/// x with elements of another type: float32 (float64 on `Reference`), bfloat16, float16, int32 or
+/// uint8.
 ///
-/// To bfloat16 and float16 numbers are rounded to nearest, ties to even, infinity beyond their range.
-/// To integers they go towards zero; what lies outside of the type's range becomes its nearest end and
-/// NaN becomes 0. The gradient of a cast between floats is the gradient; none flows through integers.
+/// To bfloat16 and float16 numbers are rounded to nearest, ties to even, infinity beyond their
+/// range. To integers they go towards zero; what lies outside of the type's range becomes its
+/// nearest end and NaN becomes 0. The gradient of a cast between floats is the gradient; none flows
+/// through integers.
 template <Device D>
 Tensor<D> cast(const Tensor<D>& x, Dtype dtype) {
   if (x.dtype() == dtype) return x;

@@ -1,4 +1,5 @@
-// Comparisons: 1 where they hold and 0 elsewhere, in uint8, without a gradient; and the choice by them.
+// Comparisons: 1 where they hold and 0 elsewhere, in uint8, without a gradient; and the choice by
+// them.
 #pragma once
 
 #include "needle/ops/elementwise.hpp"
@@ -26,7 +27,8 @@ struct Where {
   static Dtype dtype(Dtype, Dtype a, Dtype b) {
     return is_float(a) || is_float(b) ? real<D> : Dtype::int32;
   }
-  static auto gradient(const auto& g, const auto&, const auto& condition, const auto&, const auto&) {
+  static auto gradient(const auto& g, const auto&, const auto& condition, const auto&,
+                       const auto&) {
     using Tensor = std::decay_t<decltype(g)>;
     return std::array{Tensor(), where(condition, g, 0), where(condition, 0, g)};
   }
@@ -34,51 +36,87 @@ struct Where {
 
 /// Where a and b are equal; shapes broadcast.
 template <Device D>
-Tensor<D> operator==(const Tensor<D>& a, const Tensor<D>& b) { return apply(Equal{}, a, b); }
+Tensor<D> operator==(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Equal{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator==(const Tensor<D>& a, S b) { return apply(Equal{}, a, constant_like(a, b)); }
+Tensor<D> operator==(const Tensor<D>& a, S b) {
+  return apply(Equal{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator==(S a, const Tensor<D>& b) { return apply(Equal{}, constant_like(b, a), b); }
+Tensor<D> operator==(S a, const Tensor<D>& b) {
+  return apply(Equal{}, constant_like(b, a), b);
+}
 
 /// Where a and b differ; shapes broadcast.
 template <Device D>
-Tensor<D> operator!=(const Tensor<D>& a, const Tensor<D>& b) { return apply(NotEqual{}, a, b); }
+Tensor<D> operator!=(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(NotEqual{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator!=(const Tensor<D>& a, S b) { return apply(NotEqual{}, a, constant_like(a, b)); }
+Tensor<D> operator!=(const Tensor<D>& a, S b) {
+  return apply(NotEqual{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator!=(S a, const Tensor<D>& b) { return apply(NotEqual{}, constant_like(b, a), b); }
+Tensor<D> operator!=(S a, const Tensor<D>& b) {
+  return apply(NotEqual{}, constant_like(b, a), b);
+}
 
 /// Where a < b; shapes broadcast.
 template <Device D>
-Tensor<D> operator<(const Tensor<D>& a, const Tensor<D>& b) { return apply(Less{}, a, b); }
+Tensor<D> operator<(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Less{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator<(const Tensor<D>& a, S b) { return apply(Less{}, a, constant_like(a, b)); }
+Tensor<D> operator<(const Tensor<D>& a, S b) {
+  return apply(Less{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator<(S a, const Tensor<D>& b) { return apply(Less{}, constant_like(b, a), b); }
+Tensor<D> operator<(S a, const Tensor<D>& b) {
+  return apply(Less{}, constant_like(b, a), b);
+}
 
 /// Where a > b; shapes broadcast.
 template <Device D>
-Tensor<D> operator>(const Tensor<D>& a, const Tensor<D>& b) { return apply(Less{}, b, a); }
+Tensor<D> operator>(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Less{}, b, a);
+}
 template <Device D, Number S>
-Tensor<D> operator>(const Tensor<D>& a, S b) { return apply(Less{}, constant_like(a, b), a); }
+Tensor<D> operator>(const Tensor<D>& a, S b) {
+  return apply(Less{}, constant_like(a, b), a);
+}
 template <Device D, Number S>
-Tensor<D> operator>(S a, const Tensor<D>& b) { return apply(Less{}, b, constant_like(b, a)); }
+Tensor<D> operator>(S a, const Tensor<D>& b) {
+  return apply(Less{}, b, constant_like(b, a));
+}
 
 /// Where a <= b; shapes broadcast.
 template <Device D>
-Tensor<D> operator<=(const Tensor<D>& a, const Tensor<D>& b) { return apply(LessEqual{}, a, b); }
+Tensor<D> operator<=(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(LessEqual{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator<=(const Tensor<D>& a, S b) { return apply(LessEqual{}, a, constant_like(a, b)); }
+Tensor<D> operator<=(const Tensor<D>& a, S b) {
+  return apply(LessEqual{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator<=(S a, const Tensor<D>& b) { return apply(LessEqual{}, constant_like(b, a), b); }
+Tensor<D> operator<=(S a, const Tensor<D>& b) {
+  return apply(LessEqual{}, constant_like(b, a), b);
+}
 
 /// Where a >= b; shapes broadcast.
 template <Device D>
-Tensor<D> operator>=(const Tensor<D>& a, const Tensor<D>& b) { return apply(LessEqual{}, b, a); }
+Tensor<D> operator>=(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(LessEqual{}, b, a);
+}
 template <Device D, Number S>
-Tensor<D> operator>=(const Tensor<D>& a, S b) { return apply(LessEqual{}, constant_like(a, b), a); }
+Tensor<D> operator>=(const Tensor<D>& a, S b) {
+  return apply(LessEqual{}, constant_like(a, b), a);
+}
 template <Device D, Number S>
-Tensor<D> operator>=(S a, const Tensor<D>& b) { return apply(LessEqual{}, b, constant_like(b, a)); }
+Tensor<D> operator>=(S a, const Tensor<D>& b) {
+  return apply(LessEqual{}, b, constant_like(b, a));
+}
 
 /// a where the condition is not 0, else b.
 template <Device D>

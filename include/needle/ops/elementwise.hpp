@@ -1,4 +1,6 @@
-// Elementwise arithmetic and functions. Inputs broadcast as in NumPy; gradients are graph.
+// Elementwise arithmetic and functions. Inputs broadcast as in NumPy; gradients are graph. One list
+// of some thirty ops, and longer than other files for it: first what they are, then how to call
+// them.
 #pragma once
 
 #include <cmath>
@@ -23,7 +25,9 @@ struct Negate {
 struct Abs {
   using Function = scalar::Abs;
   static constexpr unsigned reads = reads_input(0);
-  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g * sign(x)}; }
+  static auto gradient(const auto& g, const auto&, const auto& x) {
+    return std::array{g * sign(x)};
+  }
 };
 struct Sign {
   using Function = scalar::Sign;
@@ -45,7 +49,9 @@ struct Log {
 struct Sqrt {
   using Function = scalar::Sqrt;
   static constexpr unsigned reads = reads_output;
-  static auto gradient(const auto& g, const auto& y, const auto&) { return std::array{g * 0.5 / y}; }
+  static auto gradient(const auto& g, const auto& y, const auto&) {
+    return std::array{g * 0.5 / y};
+  }
 };
 struct Tanh {
   using Function = scalar::Tanh;
@@ -69,7 +75,9 @@ struct Sin {
 struct Cos {
   using Function = scalar::Cos;
   static constexpr unsigned reads = reads_input(0);
-  static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{-g * sin(x)}; }
+  static auto gradient(const auto& g, const auto&, const auto& x) {
+    return std::array{-g * sin(x)};
+  }
 };
 struct Sigmoid {
   using Function = scalar::Sigmoid;
@@ -149,40 +157,64 @@ struct Clamp {
 
 /// -x
 template <Device D>
-Tensor<D> operator-(const Tensor<D>& x) { return apply(Negate{}, x); }
+Tensor<D> operator-(const Tensor<D>& x) {
+  return apply(Negate{}, x);
+}
 /// |x|; its gradient is 0 at 0.
 template <Device D>
-Tensor<D> abs(const Tensor<D>& x) { return apply(Abs{}, x); }
+Tensor<D> abs(const Tensor<D>& x) {
+  return apply(Abs{}, x);
+}
 /// -1, 0 or 1; its gradient is 0 everywhere.
 template <Device D>
-Tensor<D> sign(const Tensor<D>& x) { return apply(Sign{}, x); }
+Tensor<D> sign(const Tensor<D>& x) {
+  return apply(Sign{}, x);
+}
 /// e to the power x.
 template <Device D>
-Tensor<D> exp(const Tensor<D>& x) { return apply(Exp{}, x); }
+Tensor<D> exp(const Tensor<D>& x) {
+  return apply(Exp{}, x);
+}
 /// Natural logarithm.
 template <Device D>
-Tensor<D> log(const Tensor<D>& x) { return apply(Log{}, x); }
+Tensor<D> log(const Tensor<D>& x) {
+  return apply(Log{}, x);
+}
 /// Square root.
 template <Device D>
-Tensor<D> sqrt(const Tensor<D>& x) { return apply(Sqrt{}, x); }
+Tensor<D> sqrt(const Tensor<D>& x) {
+  return apply(Sqrt{}, x);
+}
 /// Hyperbolic tangent.
 template <Device D>
-Tensor<D> tanh(const Tensor<D>& x) { return apply(Tanh{}, x); }
+Tensor<D> tanh(const Tensor<D>& x) {
+  return apply(Tanh{}, x);
+}
 /// The error function.
 template <Device D>
-Tensor<D> erf(const Tensor<D>& x) { return apply(Erf{}, x); }
+Tensor<D> erf(const Tensor<D>& x) {
+  return apply(Erf{}, x);
+}
 /// Sine of an angle in radians.
 template <Device D>
-Tensor<D> sin(const Tensor<D>& x) { return apply(Sin{}, x); }
+Tensor<D> sin(const Tensor<D>& x) {
+  return apply(Sin{}, x);
+}
 /// Cosine of an angle in radians.
 template <Device D>
-Tensor<D> cos(const Tensor<D>& x) { return apply(Cos{}, x); }
+Tensor<D> cos(const Tensor<D>& x) {
+  return apply(Cos{}, x);
+}
 /// 1 / (1 + e^-x).
 template <Device D>
-Tensor<D> sigmoid(const Tensor<D>& x) { return apply(Sigmoid{}, x); }
+Tensor<D> sigmoid(const Tensor<D>& x) {
+  return apply(Sigmoid{}, x);
+}
 /// max(x, 0); its gradient is 0 at 0.
 template <Device D>
-Tensor<D> relu(const Tensor<D>& x) { return apply(Relu{}, x); }
+Tensor<D> relu(const Tensor<D>& x) {
+  return apply(Relu{}, x);
+}
 /// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond.
 template <Device D>
 Tensor<D> clamp(const Tensor<D>& x, double low, double high) {
@@ -190,14 +222,20 @@ Tensor<D> clamp(const Tensor<D>& x, double low, double high) {
 }
 /// 1 / sqrt(x).
 template <Device D>
-Tensor<D> rsqrt(const Tensor<D>& x) { return 1 / sqrt(x); }
+Tensor<D> rsqrt(const Tensor<D>& x) {
+  return 1 / sqrt(x);
+}
 /// x x.
 template <Device D>
-Tensor<D> square(const Tensor<D>& x) { return x * x; }
+Tensor<D> square(const Tensor<D>& x) {
+  return x * x;
+}
 
 /// a to the power b, elementwise.
 template <Device D>
-Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) { return apply(Power{}, a, b); }
+Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Power{}, a, b);
+}
 /// x to a fixed power, always real; 2, 3, 1/2 and -1 are done without a logarithm.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& x, double exponent) {
@@ -211,67 +249,113 @@ Tensor<D> pow(const Tensor<D>& x, double exponent) {
 }
 /// a to the power x, elementwise.
 template <Device D, Number S>
-Tensor<D> pow(S a, const Tensor<D>& x) { return apply(Power{}, constant_like(x, a), x); }
+Tensor<D> pow(S a, const Tensor<D>& x) {
+  return apply(Power{}, constant_like(x, a), x);
+}
 
 // The rest of this file gives each function of two operands its three forms: tensor and tensor,
 // tensor and number, number and tensor.
 
 /// a + b; shapes broadcast.
 template <Device D>
-Tensor<D> operator+(const Tensor<D>& a, const Tensor<D>& b) { return apply(Add{}, a, b); }
+Tensor<D> operator+(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Add{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator+(const Tensor<D>& a, S b) { return apply(Add{}, a, constant_like(a, b)); }
+Tensor<D> operator+(const Tensor<D>& a, S b) {
+  return apply(Add{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator+(S a, const Tensor<D>& b) { return apply(Add{}, constant_like(b, a), b); }
+Tensor<D> operator+(S a, const Tensor<D>& b) {
+  return apply(Add{}, constant_like(b, a), b);
+}
 
 /// a - b; shapes broadcast.
 template <Device D>
-Tensor<D> operator-(const Tensor<D>& a, const Tensor<D>& b) { return apply(Subtract{}, a, b); }
+Tensor<D> operator-(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Subtract{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator-(const Tensor<D>& a, S b) { return apply(Subtract{}, a, constant_like(a, b)); }
+Tensor<D> operator-(const Tensor<D>& a, S b) {
+  return apply(Subtract{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator-(S a, const Tensor<D>& b) { return apply(Subtract{}, constant_like(b, a), b); }
+Tensor<D> operator-(S a, const Tensor<D>& b) {
+  return apply(Subtract{}, constant_like(b, a), b);
+}
 
 /// a b, elementwise; shapes broadcast.
 template <Device D>
-Tensor<D> operator*(const Tensor<D>& a, const Tensor<D>& b) { return apply(Multiply{}, a, b); }
+Tensor<D> operator*(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Multiply{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator*(const Tensor<D>& a, S b) { return apply(Multiply{}, a, constant_like(a, b)); }
+Tensor<D> operator*(const Tensor<D>& a, S b) {
+  return apply(Multiply{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator*(S a, const Tensor<D>& b) { return apply(Multiply{}, constant_like(b, a), b); }
+Tensor<D> operator*(S a, const Tensor<D>& b) {
+  return apply(Multiply{}, constant_like(b, a), b);
+}
 
 /// a / b, elementwise and always real; shapes broadcast.
 template <Device D>
-Tensor<D> operator/(const Tensor<D>& a, const Tensor<D>& b) { return apply(Divide{}, a, b); }
+Tensor<D> operator/(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Divide{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> operator/(const Tensor<D>& a, S b) { return apply(Divide{}, a, constant_like(a, b)); }
+Tensor<D> operator/(const Tensor<D>& a, S b) {
+  return apply(Divide{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> operator/(S a, const Tensor<D>& b) { return apply(Divide{}, constant_like(b, a), b); }
+Tensor<D> operator/(S a, const Tensor<D>& b) {
+  return apply(Divide{}, constant_like(b, a), b);
+}
 
 /// The larger one; at ties each takes half of the gradient.
 template <Device D>
-Tensor<D> maximum(const Tensor<D>& a, const Tensor<D>& b) { return apply(Maximum{}, a, b); }
+Tensor<D> maximum(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Maximum{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> maximum(const Tensor<D>& a, S b) { return apply(Maximum{}, a, constant_like(a, b)); }
+Tensor<D> maximum(const Tensor<D>& a, S b) {
+  return apply(Maximum{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> maximum(S a, const Tensor<D>& b) { return apply(Maximum{}, constant_like(b, a), b); }
+Tensor<D> maximum(S a, const Tensor<D>& b) {
+  return apply(Maximum{}, constant_like(b, a), b);
+}
 
 /// The smaller one; at ties each takes half of the gradient.
 template <Device D>
-Tensor<D> minimum(const Tensor<D>& a, const Tensor<D>& b) { return apply(Minimum{}, a, b); }
+Tensor<D> minimum(const Tensor<D>& a, const Tensor<D>& b) {
+  return apply(Minimum{}, a, b);
+}
 template <Device D, Number S>
-Tensor<D> minimum(const Tensor<D>& a, S b) { return apply(Minimum{}, a, constant_like(a, b)); }
+Tensor<D> minimum(const Tensor<D>& a, S b) {
+  return apply(Minimum{}, a, constant_like(a, b));
+}
 template <Device D, Number S>
-Tensor<D> minimum(S a, const Tensor<D>& b) { return apply(Minimum{}, constant_like(b, a), b); }
+Tensor<D> minimum(S a, const Tensor<D>& b) {
+  return apply(Minimum{}, constant_like(b, a), b);
+}
 
 /// Arithmetic that gives the left-hand name a new value; other handles keep the old one.
 template <Device D, class T>
-Tensor<D>& operator+=(Tensor<D>& a, const T& b) { return a = a + b; }
+Tensor<D>& operator+=(Tensor<D>& a, const T& b) {
+  return a = a + b;
+}
 template <Device D, class T>
-Tensor<D>& operator-=(Tensor<D>& a, const T& b) { return a = a - b; }
+Tensor<D>& operator-=(Tensor<D>& a, const T& b) {
+  return a = a - b;
+}
 template <Device D, class T>
-Tensor<D>& operator*=(Tensor<D>& a, const T& b) { return a = a * b; }
+Tensor<D>& operator*=(Tensor<D>& a, const T& b) {
+  return a = a * b;
+}
 template <Device D, class T>
-Tensor<D>& operator/=(Tensor<D>& a, const T& b) { return a = a / b; }
+Tensor<D>& operator/=(Tensor<D>& a, const T& b) {
+  return a = a / b;
+}
 
 }  // namespace needle

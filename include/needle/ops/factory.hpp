@@ -24,10 +24,14 @@ Tensor<D> ones(const Shape& shape, Dtype dtype = real<D>) {
 }
 /// Zeros of the shape and dtype of x.
 template <Device D>
-Tensor<D> zeros_like(const Tensor<D>& x) { return constant<D>(0, x.shape(), x.dtype()); }
+Tensor<D> zeros_like(const Tensor<D>& x) {
+  return constant<D>(0, x.shape(), x.dtype());
+}
 /// Ones of the shape and dtype of x.
 template <Device D>
-Tensor<D> ones_like(const Tensor<D>& x) { return constant<D>(1, x.shape(), x.dtype()); }
+Tensor<D> ones_like(const Tensor<D>& x) {
+  return constant<D>(1, x.shape(), x.dtype());
+}
 
 /// start, start + step, ... up to but not including stop.
 template <Device D = DefaultDevice>
@@ -87,9 +91,9 @@ Array<D> borrowed(const T* values, const Shape& shape, std::function<void()> at_
 }
 }  // namespace detail
 
-/// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never written,
-/// must outlive every tensor that sees it, and `at_end` (if any) is called when none does any more. A GPU
-/// sees a copy.
+/// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never
+/// written, must outlive every tensor that sees it, and `at_end` (if any) is called when none does
+/// any more. A GPU sees a copy.
 template <Device D = DefaultDevice, Element T>
 Tensor<D> borrow(const T* values, const Shape& shape, std::function<void()> at_end = {}) {
   static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,

@@ -10,7 +10,8 @@ namespace detail {
 /// An index as kernels take it, int32; refused if it is no whole number.
 template <Device D>
 Tensor<D> as_index(const Tensor<D>& index, std::string_view op) {
-  if (is_float(index.dtype())) fail(op, ": an index of ", index.dtype(), "; it must be int32 or uint8");
+  if (is_float(index.dtype()))
+    fail(op, ": an index of ", index.dtype(), "; it must be int32 or uint8");
   return cast(index, Dtype::int32);
 }
 }  // namespace detail
@@ -65,7 +66,8 @@ Tensor<D> gather(const Tensor<D>& x, int axis, const Tensor<D>& index) {
 
 /// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on.
 template <Device D>
-Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index, const Tensor<D>& source) {
+Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
+                      const Tensor<D>& source) {
   const int at = normal_axis(axis, checked(shape, "scatter_add").ndim(), "scatter_add");
   Gather{at}.shape(shape, index.shape());
   if (!(index.shape() == source.shape())) {
@@ -74,7 +76,8 @@ Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index, cons
   return apply(ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
 }
 
-/// Like `gather`, with an index that broadcasts against x on the other axes (NumPy's take_along_axis).
+/// Like `gather`, with an index that broadcasts against x on the other axes (NumPy's
+/// take_along_axis).
 template <Device D>
 Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
   const int at = normal_axis(axis, x.ndim(), "take_along");

@@ -29,8 +29,8 @@ struct CrossEntropy {
   Tensor<D> weight = {};
 };
 
-/// -log softmax(logits)[target]: logits (items, classes, ...), target class ids (items, ...) as int32
-/// or uint8; or (classes,) with a scalar target.
+/// -log softmax(logits)[target]: logits (items, classes, ...), target class ids (items, ...) as
+/// int32 or uint8; or (classes,) with a scalar target.
 template <Device D>
 Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
                         const CrossEntropy<std::type_identity_t<D>>& options = {}) {
@@ -39,8 +39,8 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
   Shape expected = logits.shape();
   expected.erase(axis);
   if (!(target.shape() == expected)) {
-    fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected, ", got ",
-         target.shape());
+    fail("cross_entropy: logits ", logits.shape(), " expect class ids of shape ", expected,
+         ", got ", target.shape());
   }
   const std::int64_t classes = logits.shape()[axis];
   const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
@@ -79,7 +79,8 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
 
 /// The square of the difference; shapes broadcast.
 template <Device D>
-Tensor<D> mse_loss(const Tensor<D>& input, const Tensor<D>& target, Reduction reduction = Reduction::mean) {
+Tensor<D> mse_loss(const Tensor<D>& input, const Tensor<D>& target,
+                   Reduction reduction = Reduction::mean) {
   return detail::reduce_loss(square(input - target), reduction);
 }
 

@@ -52,8 +52,8 @@ struct Matmul {
   }
 };
 
-/// The matrix product of the last two axes; the others broadcast. A vector on the left is a row, one on
-/// the right a column, and its axis disappears, as in NumPy.
+/// The matrix product of the last two axes; the others broadcast. A vector on the left is a row,
+/// one on the right a column, and its axis disappears, as in NumPy.
 template <Device D>
 Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {

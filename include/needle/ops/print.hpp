@@ -9,7 +9,8 @@ namespace detail {
 inline std::string number(std::int32_t value) { return str(value); }
 inline std::string number(double value) {
   char text[40];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 5).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::general, 5).ptr;
   return std::string(text, end);
 }
 
@@ -30,7 +31,8 @@ void print_part(std::string& out, const std::vector<T>& values, const Shape& sha
   out += '[';
   for (std::int64_t i = 0; i < n; ++i) {
     if (i > 0 && axis + 1 == shape.ndim()) out += ", ";
-    else if (i > 0) out.append(1, ',').append(1, '\n').append(static_cast<std::size_t>(axis) + 1, ' ');
+    else if (i > 0)
+      out.append(1, ',').append(1, '\n').append(static_cast<std::size_t>(axis) + 1, ' ');
     if (shorten && i == edge) {
       out += "...";
       i = n - edge - 1;
@@ -59,7 +61,7 @@ std::string str(const Tensor<D>& x) {
 
 /// Writes a tensor to a stream, a std::ostream for example.
 template <class Stream, Device D>
-  requires requires(Stream& stream, std::string text) { stream << text; }
+requires requires(Stream& stream, std::string text) { stream << text; }
 Stream& operator<<(Stream& stream, const Tensor<D>& x) {
   stream << str(x);
   return stream;

@@ -6,8 +6,8 @@
 
 namespace needle {
 
-/// A place in a stream of random numbers; each random tensor takes the next numbers when it is built.
-/// Save and restore it to continue a run with the same bits.
+/// A place in a stream of random numbers; each random tensor takes the next numbers when it is
+/// built. Save and restore it to continue a run with the same bits.
 struct Generator {
   std::uint64_t seed = 0, stream = 0, offset = 0;
 
@@ -35,7 +35,8 @@ inline constexpr OpTraits random_traits{.kind = Kind::other,
 template <Device D>
 class RandomNode final : public Expression<D> {
  public:
-  RandomNode(const Distribution& distribution, const RandomKey& key, const Shape& shape, Dtype dtype)
+  RandomNode(const Distribution& distribution, const RandomKey& key, const Shape& shape,
+             Dtype dtype)
       : Expression<D>(random_traits, shape, dtype), distribution_(distribution), key_(key) {
     this->pending_depth = 1;
   }
@@ -68,15 +69,18 @@ Tensor<D> rand(const Shape& shape, double low = 0, double high = 1,
 template <Device D = DefaultDevice>
 Tensor<D> randn(const Shape& shape, double mean = 0, double deviation = 1,
                 Generator& generator = default_generator()) {
-  return detail::random_tensor<D>({Distribution::normal, mean, deviation}, shape, real<D>, generator);
+  return detail::random_tensor<D>({Distribution::normal, mean, deviation}, shape, real<D>,
+                                  generator);
 }
 /// 1 with this probability, else 0, as uint8: a mask.
 template <Device D = DefaultDevice>
-Tensor<D> randb(const Shape& shape, double probability, Generator& generator = default_generator()) {
+Tensor<D> randb(const Shape& shape, double probability,
+                Generator& generator = default_generator()) {
   if (!(probability >= 0 && probability <= 1)) {
     fail("randb: a probability of ", probability, "; it must lie in [0, 1]");
   }
-  return detail::random_tensor<D>({Distribution::bernoulli, probability, 1}, shape, Dtype::uint8, generator);
+  return detail::random_tensor<D>({Distribution::bernoulli, probability, 1}, shape, Dtype::uint8,
+                                  generator);
 }
 /// Whole numbers from low to high - 1, as int32.
 template <Device D = DefaultDevice>

@@ -1,4 +1,5 @@
-// Reductions: over one axis, several or (an empty list) all, with or without keeping them as size 1.
+// Reductions: over one axis, several or (an empty list) all, with or without keeping them as
+// size 1.
 #pragma once
 
 #include "needle/ops/cast.hpp"
@@ -47,7 +48,8 @@ struct Sum : detail::Reduced {
 namespace detail {
 /// The gradient of an extreme: shared evenly by all that reach it, as in PyTorch.
 template <Device D>
-Tensor<D> extreme_gradient(const Reduced& op, const Tensor<D>& g, const Tensor<D>& y, const Tensor<D>& x) {
+Tensor<D> extreme_gradient(const Reduced& op, const Tensor<D>& g, const Tensor<D>& y,
+                           const Tensor<D>& x) {
   const Tensor<D> at = to_real(x == op.raised(y, x.shape()));
   const Tensor<D> count = apply(Sum{{op.mask, true}}, at);
   return at * (op.raised(g, x.shape()) / count);
@@ -96,35 +98,39 @@ template <Device D>
 Tensor<D> mean(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   const detail::Reduced op = detail::reduced(x, axes, keepdims, "mean");
   double count = 1;
-  for (int i = 0; i < x.ndim(); ++i) count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
+  for (int i = 0; i < x.ndim(); ++i)
+    count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
   return apply(Sum{op}, to_real(x)) / count;
 }
 
-/// The variance: the mean square distance from the mean, divided by n - correction (1 is the unbiased
-/// estimate and PyTorch's default, 0 the variance of exactly these numbers).
+/// The variance: the mean square distance from the mean, divided by n - correction (1 is the
+/// unbiased estimate and PyTorch's default, 0 the variance of exactly these numbers).
 template <Device D>
-Tensor<D> var(const Tensor<D>& x, const Axes& axes = {}, double correction = 1, bool keepdims = false) {
+Tensor<D> var(const Tensor<D>& x, const Axes& axes = {}, double correction = 1,
+              bool keepdims = false) {
   const detail::Reduced op = detail::reduced(x, axes, keepdims, "var");
   double count = 1;
-  for (int i = 0; i < x.ndim(); ++i) count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
+  for (int i = 0; i < x.ndim(); ++i)
+    count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
   return apply(Sum{op}, square(x - mean(x, axes, true))) / (std::fmax)(count - correction, 0.0);
 }
 
 /// The largest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
-Tensor<D> (max)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
+Tensor<D>(max)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   return apply(Max{detail::reduced(x, axes, keepdims, "max", true)}, x);
 }
 
 /// The smallest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
-Tensor<D> (min)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
+Tensor<D>(min)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   return apply(Min{detail::reduced(x, axes, keepdims, "min", true)}, x);
 }
 
 namespace detail {
 template <Device D>
-Tensor<D> arg_extreme_of(const Tensor<D>& x, int axis, bool keepdims, bool largest, std::string_view op) {
+Tensor<D> arg_extreme_of(const Tensor<D>& x, int axis, bool keepdims, bool largest,
+                         std::string_view op) {
   const int at = normal_axis(axis, x.ndim(), op);
   reduced(x, at, false, op, true);
   const Tensor<D> position = apply(ArgExtreme{at, largest}, x);
@@ -139,7 +145,9 @@ Tensor<D> argmax(const Tensor<D>& x, int axis, bool keepdims = false) {
 }
 /// The first position of the largest element in row-major order, as an int32 scalar.
 template <Device D>
-Tensor<D> argmax(const Tensor<D>& x) { return argmax(flatten(x), 0); }
+Tensor<D> argmax(const Tensor<D>& x) {
+  return argmax(flatten(x), 0);
+}
 /// The first position of the smallest element along an axis, as int32.
 template <Device D>
 Tensor<D> argmin(const Tensor<D>& x, int axis, bool keepdims = false) {
@@ -147,7 +155,9 @@ Tensor<D> argmin(const Tensor<D>& x, int axis, bool keepdims = false) {
 }
 /// The first position of the smallest element in row-major order, as an int32 scalar.
 template <Device D>
-Tensor<D> argmin(const Tensor<D>& x) { return argmin(flatten(x), 0); }
+Tensor<D> argmin(const Tensor<D>& x) {
+  return argmin(flatten(x), 0);
+}
 
 /// g, of a broadcast shape, added up to the shape it was broadcast from.
 template <Device D>
@@ -170,7 +180,9 @@ Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = f
   // An infinite maximum is not subtracted: infinity minus infinity would be NaN.
   const Tensor<D> shift = where(abs(top) == HUGE_VAL, 0, top);
   const Tensor<D> y = log(sum(exp(x - shift), axes, true)) + shift;
-  return keepdims ? y : reshape(y, reduced_shape(x.shape(), axis_mask(axes, x.ndim(), "logsumexp"), false));
+  return keepdims
+             ? y
+             : reshape(y, reduced_shape(x.shape(), axis_mask(axes, x.ndim(), "logsumexp"), false));
 }
 
 /// exp(x) / sum(exp(x)) along an axis, calculated without overflow.

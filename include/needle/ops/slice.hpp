@@ -26,7 +26,9 @@ struct Slice : detail::KeepsDtype {
   static constexpr unsigned reads = reads_nothing;
   Shape shape(const Shape& x) const { return detail::sliced({x, row_major(x), 0}, runs).shape; }
   template <Device D>
-  Array<D> compute(const Array<D>& x) const { return Array<D>(x, detail::sliced(x, runs)); }
+  Array<D> compute(const Array<D>& x) const {
+    return Array<D>(x, detail::sliced(x, runs));
+  }
   template <Device D>
   auto gradient(const Tensor<D>& g, const Tensor<D>&, const Tensor<D>& x) const {
     return std::array{apply(Put(runs), zeros<D>(x.shape()), g)};
@@ -116,7 +118,8 @@ inline detail::Run run_of(const range& r, std::int64_t n) {
 }
 
 /// An index as a run for each axis, and the shape once dropped axes are gone and new ones there.
-inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Shape& x, Shape& result) {
+inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Shape& x,
+                                        Shape& result) {
   int named = 0, fills = 0;
   for (const Index& index : indices) {
     named += index.kind == Index::position || index.kind == Index::run;
@@ -226,7 +229,8 @@ Tensor<D> stack(const std::vector<Tensor<D>>& parts, int axis = 0) {
   std::vector<Tensor<D>> raised;
   for (const Tensor<D>& part : parts) {
     if (!(part.shape() == parts[0].shape())) {
-      fail("stack: shapes ", parts[0].shape(), " and ", part.shape(), " differ; they must be equal");
+      fail("stack: shapes ", parts[0].shape(), " and ", part.shape(),
+           " differ; they must be equal");
     }
     raised.push_back(unsqueeze(part, at));
   }
@@ -239,7 +243,8 @@ Tensor<D> stack(std::initializer_list<Tensor<D>> parts, int axis = 0) {
 
 /// Parts of these sizes along an axis; they must add up to its size.
 template <Device D>
-std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>& sizes, int axis = 0) {
+std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>& sizes,
+                             int axis = 0) {
   const int at = normal_axis(axis, x.ndim(), "split");
   std::int64_t start = 0;
   for (std::int64_t size : sizes) {
@@ -247,7 +252,8 @@ std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>
     start += size;
   }
   if (start != x.shape()[at]) {
-    fail("split: sizes add up to ", start, ", axis ", axis, " of shape ", x.shape(), " has ", x.shape()[at]);
+    fail("split: sizes add up to ", start, ", axis ", axis, " of shape ", x.shape(), " has ",
+         x.shape()[at]);
   }
   std::vector<Tensor<D>> parts;
   start = 0;

@@ -37,7 +37,9 @@ struct Permute : detail::KeepsDtype {
   static constexpr unsigned reads = reads_nothing;
   Shape shape(const Shape& x) const { return permuted({x, row_major(x), 0}, order).shape; }
   template <Device D>
-  Array<D> compute(const Array<D>& x) const { return Array<D>(x, permuted(x, order)); }
+  Array<D> compute(const Array<D>& x) const {
+    return Array<D>(x, permuted(x, order));
+  }
   auto gradient(const auto& g, const auto&, const auto&) const {
     Axes inverse = order;
     for (int i = 0; i < order.ndim(); ++i) inverse[static_cast<int>(order[i])] = i;
@@ -56,7 +58,9 @@ struct BroadcastTo : detail::KeepsDtype {
     return to;
   }
   template <Device D>
-  Array<D> compute(const Array<D>& x) const { return Array<D>(x, broadcasted(x, to)); }
+  Array<D> compute(const Array<D>& x) const {
+    return Array<D>(x, broadcasted(x, to));
+  }
   static auto gradient(const auto& g, const auto&, const auto& x) {
     return std::array{sum_to(g, x.shape())};
   }
@@ -66,7 +70,9 @@ struct BroadcastTo : detail::KeepsDtype {
 struct StopGradient : detail::KeepsDtype {
   static Shape shape(const Shape& x) { return x; }
   template <Device D>
-  static Array<D> compute(const Array<D>& x) { return x; }
+  static Array<D> compute(const Array<D>& x) {
+    return x;
+  }
 };
 
 /// The same elements in row-major order under another shape; one size may be -1 and is worked out.
@@ -94,7 +100,8 @@ Tensor<D> reshape(const Tensor<D>& x, Shape shape) {
 template <Device D>
 Tensor<D> permute(const Tensor<D>& x, const Axes& order) {
   if (order.ndim() != x.ndim()) {
-    fail("permute: order ", order, " names ", order.ndim(), " axes, shape ", x.shape(), " has ", x.ndim());
+    fail("permute: order ", order, " names ", order.ndim(), " axes, shape ", x.shape(), " has ",
+         x.ndim());
   }
   Axes normal = order;
   for (int i = 0; i < order.ndim(); ++i) normal[i] = normal_axis(order[i], x.ndim(), "permute");
@@ -107,7 +114,8 @@ template <Device D>
 Tensor<D> transpose(const Tensor<D>& x, int a = -2, int b = -1) {
   Axes order;
   for (int i = 0; i < x.ndim(); ++i) order.push_back(i);
-  std::swap(order[normal_axis(a, x.ndim(), "transpose")], order[normal_axis(b, x.ndim(), "transpose")]);
+  std::swap(order[normal_axis(a, x.ndim(), "transpose")],
+            order[normal_axis(b, x.ndim(), "transpose")]);
   return apply(Permute(order), x);
 }
 

@@ -59,8 +59,9 @@ Loop loop_over(const Shape& shape, std::span<const Array<D>> first,
   return collapse(std::move(loop));
 }
 
-/// Calls `body(offset, count, stride)` for each run of operand k that covers `count` positions of the
-/// innermost dimension, for the positions [begin, begin + length) of the loop in row-major order.
+/// Calls `body(offset, count, stride)` for each run of operand k that covers `count` positions of
+/// the innermost dimension, for the positions [begin, begin + length) of the loop in row-major
+/// order.
 template <class Body>
 void for_each_run(const Loop& loop, const Strides& strides, std::int64_t begin, std::int64_t length,
                   Body&& body) {

@@ -31,7 +31,8 @@ struct Program {
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
   Step step[max_steps] = {};
   double constant[max_constants] = {};
-  std::uint8_t output[max_outputs] = {};  ///< the value each output stores; the last step comes last
+  std::uint8_t output[max_outputs] =
+      {};  ///< the value each output stores; the last step comes last
 
   /// Adds an input; returns its number.
   int add_input() { return inputs++; }
@@ -60,8 +61,8 @@ struct Program {
   }
 
  private:
-  /// Joins a product with the sum or difference that alone reads it: one step in place of two, and one
-  /// rounding where the processor has a fused multiply-add.
+  /// Joins a product with the sum or difference that alone reads it: one step in place of two, and
+  /// one rounding where the processor has a fused multiply-add.
   void contract() {
     bool products = false;
     for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
@@ -77,7 +78,8 @@ struct Program {
     bool gone[max_steps] = {};
     const auto product = [&](int value) {  // the multiplication that only we read
       const int j = value - first_result;
-      return j >= 0 && uses[value] == 1 && step[j].function == scalar::code<scalar::Multiply> ? j : -1;
+      return j >= 0 && uses[value] == 1 && step[j].function == scalar::code<scalar::Multiply> ? j
+                                                                                              : -1;
     };
     for (int i = 0; i < steps; ++i) {
       Step& s = step[i];
@@ -120,10 +122,12 @@ struct Program {
       Step& s = step[i];
       const int operands[] = {s.a, s.b, s.c}, result = s.result;
       s.a = place[s.a], s.b = place[s.b], s.c = place[s.c];
-      // The register of an operand read for the last time is free for the result: loops run forward.
+      // The register of an operand read for the last time is free for the result: loops run
+      // forward.
       for (int k = 0; k < 3; ++k) {
         const int operand = operands[k];
-        const bool repeated = (k > 0 && operands[0] == operand) || (k > 1 && operands[1] == operand);
+        const bool repeated =
+            (k > 0 && operands[0] == operand) || (k > 1 && operands[1] == operand);
         if (operand >= first_result && last_use[operand] == i && !repeated) {
           free[free_count++] = place[operand];
         }

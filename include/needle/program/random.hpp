@@ -11,7 +11,8 @@ namespace needle {
 /// Normals come in pairs by Box and Muller's transform: an even word gives the radius, the odd one
 /// after it the angle, in float on every device.
 template <class T>
-NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_t odd, bool second) {
+NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_t odd,
+                         bool second) {
   const std::uint32_t word = second ? odd : even;
   switch (d.kind) {
     case Distribution::uniform: {
@@ -19,7 +20,8 @@ NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_
       const T value = low + unit_interval(word) * static_cast<T>(d.b - d.a);
       return value < static_cast<T>(d.b) ? value : low;  // the sum may round up to the end
     }
-    case Distribution::bernoulli: return static_cast<T>(unit_interval(word) < static_cast<float>(d.a));
+    case Distribution::bernoulli:
+      return static_cast<T>(unit_interval(word) < static_cast<float>(d.a));
     case Distribution::integer:
       return static_cast<T>(static_cast<std::int64_t>(d.a) +
                             below(word, static_cast<std::uint32_t>(d.b - d.a)));

@@ -1,9 +1,9 @@
-// Scalar functions, each written once. The same definition is the CPU's vector loop, the GPU's kernel
-// and the reference device's loop in double precision: `R` is float, double or std::int32_t.
+// Scalar functions, each written once. The same definition is the CPU's vector loop, the GPU's
+// kernel and the reference device's loop in double precision: `R` is float, double or std::int32_t.
 //
 // To add one: write the struct, put its name into `ScalarFunctions`, and give it an op in
-// ops/elementwise.hpp. Functions are branch-free, so that loops over them vectorise. Comparisons give
-// 0 or 1. Integers wrap around.
+// ops/elementwise.hpp. Functions are branch-free, so that loops over them vectorise. Comparisons
+// give 0 or 1. Integers wrap around. (Longer than other files: it is one list, read by its names.)
 #pragma once
 
 #include <array>
@@ -30,12 +30,16 @@ NEEDLE_FN R choose(bool condition, R yes, R no) {
 /// x
 struct Identity {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return x; }
+  NEEDLE_FN static R apply(R x) {
+    return x;
+  }
 };
 /// -x
 struct Negate {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return static_cast<R>(-static_cast<Wrapping<R>>(x)); }
+  NEEDLE_FN static R apply(R x) {
+    return static_cast<R>(-static_cast<Wrapping<R>>(x));
+  }
 };
 /// |x|
 struct Abs {
@@ -48,37 +52,51 @@ struct Abs {
 /// -1, 0 or 1
 struct Sign {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return choose(x > R(0), R(1), choose(x < R(0), R(-1), R(0))); }
+  NEEDLE_FN static R apply(R x) {
+    return choose(x > R(0), R(1), choose(x < R(0), R(-1), R(0)));
+  }
 };
 /// e to the power x
 struct Exp {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::exp(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::exp(x);
+  }
 };
 /// natural logarithm
 struct Log {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::log(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::log(x);
+  }
 };
 /// square root
 struct Sqrt {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::sqrt(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::sqrt(x);
+  }
 };
 /// hyperbolic tangent
 struct Tanh {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::tanh(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::tanh(x);
+  }
 };
 /// the error function
 struct Erf {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::erf(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::erf(x);
+  }
 };
 /// sine
 struct Sin {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::sin(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::sin(x);
+  }
   /// The branch-free form for the arguments that `is_common` accepts.
   NEEDLE_FN static float common(float x) { return math::sin_small(x); }
   NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
@@ -86,7 +104,9 @@ struct Sin {
 /// cosine
 struct Cos {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return math::cos(x); }
+  NEEDLE_FN static R apply(R x) {
+    return math::cos(x);
+  }
   /// The branch-free form for the arguments that `is_common` accepts.
   NEEDLE_FN static float common(float x) { return math::cos_small(x); }
   NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
@@ -94,12 +114,16 @@ struct Cos {
 /// 1 / (1 + e^-x)
 struct Sigmoid {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return R(1) / (R(1) + math::exp(-x)); }
+  NEEDLE_FN static R apply(R x) {
+    return R(1) / (R(1) + math::exp(-x));
+  }
 };
 /// max(x, 0); NaN stays NaN
 struct Relu {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return x < R(0) ? R(0) : x; }
+  NEEDLE_FN static R apply(R x) {
+    return x < R(0) ? R(0) : x;
+  }
 };
 /// x + y
 struct Add {
@@ -125,47 +149,65 @@ struct Multiply {
 /// x / y
 struct Divide {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return x / y; }
+  NEEDLE_FN static R apply(R x, R y) {
+    return x / y;
+  }
 };
 /// x to the power y
 struct Power {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return math::pow(x, y); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return math::pow(x, y);
+  }
 };
 /// the larger one; NaN if either is NaN
 struct Maximum {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return choose(x != x, x, x > y ? x : y); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return choose(x != x, x, x > y ? x : y);
+  }
 };
 /// the smaller one; NaN if either is NaN
 struct Minimum {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return choose(x != x, x, x < y ? x : y); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return choose(x != x, x, x < y ? x : y);
+  }
 };
 /// x = y
 struct Equal {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return x == y ? R(1) : R(0); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return x == y ? R(1) : R(0);
+  }
 };
 /// x != y
 struct NotEqual {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return x != y ? R(1) : R(0); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return x != y ? R(1) : R(0);
+  }
 };
 /// x < y
 struct Less {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return x < y ? R(1) : R(0); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return x < y ? R(1) : R(0);
+  }
 };
 /// x <= y
 struct LessEqual {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y) { return x <= y ? R(1) : R(0); }
+  NEEDLE_FN static R apply(R x, R y) {
+    return x <= y ? R(1) : R(0);
+  }
 };
 /// x where the condition is not 0, else y
 struct Where {
   template <class R>
-  NEEDLE_FN static R apply(R condition, R x, R y) { return condition != R(0) ? x : y; }
+  NEEDLE_FN static R apply(R condition, R x, R y) {
+    return condition != R(0) ? x : y;
+  }
 };
 /// x held between two bounds; NaN stays NaN
 struct Clamp {
@@ -178,17 +220,23 @@ struct Clamp {
 /// x y + z
 struct MultiplyAdd {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) { return Add::apply(Multiply::apply(x, y), z); }
+  NEEDLE_FN static R apply(R x, R y, R z) {
+    return Add::apply(Multiply::apply(x, y), z);
+  }
 };
 /// x y - z
 struct MultiplySubtract {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) { return Subtract::apply(Multiply::apply(x, y), z); }
+  NEEDLE_FN static R apply(R x, R y, R z) {
+    return Subtract::apply(Multiply::apply(x, y), z);
+  }
 };
 /// z - x y
 struct SubtractProduct {
   template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) { return Subtract::apply(z, Multiply::apply(x, y)); }
+  NEEDLE_FN static R apply(R x, R y, R z) {
+    return Subtract::apply(z, Multiply::apply(x, y));
+  }
 };
 /// towards zero to a whole number, held in the range of int32; NaN becomes 0
 struct ToInt32 {
@@ -210,13 +258,16 @@ struct ToInt32 {
   static constexpr R high = std::is_same_v<R, float> ? R(2147483520.0) : R(2147483647.0);
   template <class R>
   NEEDLE_FN static std::int32_t whole(R x) {
-    return static_cast<std::int32_t>(Clamp::apply(choose(x == x, x, R(0)), R(-2147483648.0), high<R>));
+    return static_cast<std::int32_t>(
+        Clamp::apply(choose(x == x, x, R(0)), R(-2147483648.0), high<R>));
   }
 };
 /// towards zero to a whole number from 0 to 255; NaN becomes 0
 struct ToUint8 {
   template <class R>
-  NEEDLE_FN static R apply(R x) { return ToInt32::apply(Clamp::apply(x == x ? x : R(0), R(0), R(255))); }
+  NEEDLE_FN static R apply(R x) {
+    return ToInt32::apply(Clamp::apply(x == x ? x : R(0), R(0), R(255)));
+  }
 };
 
 /// The list that numbers scalar functions; `code<F>` is F's place in it.
@@ -225,15 +276,17 @@ struct List {
   static constexpr int size = sizeof...(F);
 };
 using ScalarFunctions =
-    List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add, Subtract,
-         Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp,
-         MultiplyAdd, MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
+    List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add,
+         Subtract, Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual,
+         Where, Clamp, MultiplyAdd, MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
 
 /// How many operands a scalar function takes: 1, 2 or 3.
 template <class F>
-inline constexpr int arity = requires(double x) { F::apply(x); }         ? 1
-                             : requires(double x) { F::apply(x, x); } ? 2
-                                                                        : 3;
+inline constexpr int arity = requires(double x) {
+  F::apply(x);
+}
+? 1 : requires(double x) { F::apply(x, x); }
+? 2 : 3;
 
 template <class F, class... Fs>
 constexpr int index_in(List<Fs...>) {

@@ -17,7 +17,9 @@ struct Reference {
   static void release(void* block, std::size_t bytes) {
     Cache<Reference>::instance().release(block, bytes);
   }
-  static void upload(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  static void upload(void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+  }
   static void download(void* to, const void* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);
   }

@@ -30,9 +30,8 @@ inline std::int64_t offset(const Layout& layout, const Dims& at) {
 
 template <class R>
 R read(const Array<Reference>& array, const Dims& at) {
-  return visit_storage(array.dtype, [&]<class T>(T) {
-    return static_cast<R>(array.data<T>()[offset(array, at)]);
-  });
+  return visit_storage(
+      array.dtype, [&]<class T>(T) { return static_cast<R>(array.data<T>()[offset(array, at)]); });
 }
 
 template <class R>
@@ -64,7 +63,8 @@ R call(int function, R a, R b, R c, scalar::List<F...>) {
 /// Calculates a program at one position; returns its registers.
 template <class R>
 std::array<R, Program::max_values> calculate(const Program& program,
-                                             std::span<const Array<Reference>> inputs, const Dims& at) {
+                                             std::span<const Array<Reference>> inputs,
+                                             const Dims& at) {
   std::array<R, Program::max_values> value{};
   for (int k = 0; k < program.inputs; ++k) value[k] = read<R>(inputs[k], at);
   for (int k = 0; k < program.constants; ++k) {
@@ -72,8 +72,8 @@ std::array<R, Program::max_values> calculate(const Program& program,
   }
   for (int i = 0; i < program.steps; ++i) {
     const Program::Step& s = program.step[i];
-    value[s.result] = call<R>(s.function, value[s.a], value[s.b], value[s.c],
-                              scalar::ScalarFunctions{});
+    value[s.result] =
+        call<R>(s.function, value[s.a], value[s.b], value[s.c], scalar::ScalarFunctions{});
   }
   return value;
 }
@@ -83,7 +83,8 @@ void execute(const Program& program, std::span<const Array<Reference>> inputs,
              std::span<Array<Reference>> outputs) {
   for_each_position(outputs[0].shape, [&](const Dims& at) {
     const auto value = calculate<R>(program, inputs, at);
-    for (std::size_t k = 0; k < outputs.size(); ++k) write(outputs[k], at, value[program.output[k]]);
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      write(outputs[k], at, value[program.output[k]]);
   });
 }
 
@@ -179,15 +180,15 @@ inline void scatter_add(const Array<Reference>& source, const Array<Reference>& 
     Dims to = at;
     to[axis] =
         checked_index(reference::read<std::int32_t>(index, at), out.shape[axis], "scatter_add");
-    reference::write(out, to, reference::read<double>(out, to) + reference::read<double>(source, at));
+    reference::write(out, to,
+                     reference::read<double>(out, to) + reference::read<double>(source, at));
   });
 }
 
 /// Fills a compact array with numbers of a distribution.
 inline void random(const Distribution& distribution, const RandomKey& key, Array<Reference>& out) {
-  visit(out.dtype, [&]<class T>(T) {
-    fill_random<double>(distribution, key, out.data<T>(), 0, out.size());
-  });
+  visit(out.dtype,
+        [&]<class T>(T) { fill_random<double>(distribution, key, out.data<T>(), 0, out.size()); });
 }
 
 static_assert(Backend<Reference>);
