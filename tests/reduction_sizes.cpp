@@ -172,3 +172,20 @@ DEVICE_TEST_CASE("The first extreme has the position in rows and columns of any 
     }
   }
 }
+
+DEVICE_TEST_CASE("Columns of what is repeated add up, and what is added up stays as it was") {
+  for (const std::int64_t columns : {3, 50, 64, 100, 130, 600}) {
+    for (const std::int64_t rows : {1, 2, 31, 33, 200}) {
+      INFO(rows << " x " << columns);
+      const Tensor<D> row = arange<D>(columns).realize(), one = full<D>({}, 3).realize();
+      const double n = static_cast<double>(rows);
+      CHECK(list(sum(broadcast_to(row, {rows, columns}), 0)) == list(row * n));
+      CHECK(list(sum(broadcast_to(one, {rows, columns}), 0)) ==
+            List(static_cast<std::size_t>(columns), 3 * n));
+      const Tensor<D> x = matrix<D>(rows, columns).realize();
+      const List before = list(x);
+      CHECK(list(sum(x, 0)) == Expected(rows, columns).column_sum);
+      CHECK(list(x) == before);
+    }
+  }
+}

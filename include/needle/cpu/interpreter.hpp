@@ -114,17 +114,13 @@ class Interpreter {
     }
   }
 
-  /// Says that results will only be read: then a program that would copy its input gives the input
+  /// Says that results will only be read: then a program that copies its input gives the input
   /// itself, which is what is returned.
-  bool read_only() {
-    copies_nothing_ =
-        program_.steps == 1 && program_.step[0].function == scalar::code<scalar::Identity>;
-    return copies_nothing_;
-  }
+  bool read_only() { return copies_nothing_ = is_copy(); }
 
-  /// Where the values from a position on lie in order, if the program only reads them; else null.
-  const R* in_place(std::int64_t begin) {
-    return read_only() && direct_[0] ? inputs_[0].template data<R>() + begin : nullptr;
+  /// Where the values from a position on lie in order, if the program copies them; else null.
+  const R* in_place(std::int64_t begin) const {
+    return is_copy() && direct_[0] ? inputs_[0].template data<R>() + begin : nullptr;
   }
 
   /// The values of an output after `run`.
@@ -144,6 +140,9 @@ class Interpreter {
   }
 
  private:
+  bool is_copy() const {
+    return program_.steps == 1 && program_.step[0].function == scalar::code<scalar::Identity>;
+  }
   /// Whether an operand repeats the same row over all dimensions but the innermost.
   static bool is_periodic(const Strides& strides) {
     for (int i = 0; i + 1 < strides.ndim(); ++i) {
