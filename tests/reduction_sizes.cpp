@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "needle/ops/factory.hpp"
+#include "needle/ops/random.hpp"
 #include "needle/ops/reduction.hpp"
 #include "needle/ops/slice.hpp"
 
@@ -186,6 +187,20 @@ DEVICE_TEST_CASE("Columns of what is repeated add up, and what is added up stays
       const List before = list(x);
       CHECK(list(sum(x, 0)) == Expected(rows, columns).column_sum);
       CHECK(list(x) == before);
+    }
+  }
+}
+
+DEVICE_TEST_CASE(
+    "A sum has the same bits whether what is added up was calculated before or on the way") {
+  for (const auto& [rows, columns] :
+       {std::pair<int, int>{1000, 100}, {70, 50}, {33, 64}, {40, 600}, {500, 700}, {3, 20000}}) {
+    const Tensor<D> x = rand<D>({rows, columns}).realize(), twice = (x * 2 - 1).realize();
+    const Tensor<D> across = (transpose(x) * 2 - 1).realize();
+    for (const Axes& axes : {Axes{}, Axes{0}, Axes{1}}) {
+      INFO(rows << " x " << columns << " over " << axes.ndim() << " axes");
+      CHECK(list(sum(x * 2 - 1, axes)) == list(sum(twice, axes)));
+      CHECK(list(sum(transpose(x) * 2 - 1, axes)) == list(sum(across, axes)));
     }
   }
 }

@@ -1,27 +1,24 @@
 // Reductions on the CPU, over any axes, of whatever a program calculates.
 //
 // The axes are put in the order (outer kept, reduced, inner kept), and the program's tiles are
-// folded as they come: neighbours in chains of floats for some thousand elements, then in double
+// folded as they come: neighbours in chains of floats for a thousand elements, then in double
 // precision (64-bit integers for int32). The reduced range is cut into pieces of a fixed size and
 // joined in order, so bits do not depend on threads, and the error of a sum does not grow with n.
 #pragma once
 
-#include "needle/cpu/fold.hpp"
 #include "needle/cpu/interpreter.hpp"
+#include "needle/cpu/join.hpp"
 
 namespace needle::cpu {
 
 template <class R>
 class Reducer {
  public:
-  using Wide = std::conditional_t<std::is_integral_v<R>, std::int64_t, double>;
+  using Wide = typename Joiner<R>::Wide;
 
   Reducer(Monoid monoid, const Program& program, std::span<const Array<Cpu>> inputs,
           const Shape& shape, unsigned mask)
-      : monoid_(monoid),
-        program_(program),
-        fold_(steps<R>()[scalar_code(monoid)]),
-        fold_row_(fold_loop(monoid)) {
+      : join_(monoid), program_(program) {
     const int inner_from = mask == 0 ? 0 : 32 - __builtin_clz(mask);  // after the last reduced axis
     Axes order;
     for (int i = 0; i < inner_from; ++i) {
@@ -38,7 +35,7 @@ class Reducer {
 
   /// The results, outer kept axes before inner kept ones.
   std::vector<Wide> run() {
-    const Wide identity = monoid_ == Monoid::product ? 1 : 0;
+    const Wide identity = join_.monoid == Monoid::product ? 1 : 0;
     std::vector<Wide> out(static_cast<std::size_t>(outer_ * inner_), identity);
     if (out.empty() || length_ == 0) return out;
     // A piece is a part of the reduced range of one outer index and one run of inner positions.
@@ -68,7 +65,7 @@ class Reducer {
         const std::int64_t count = (std::min)(width, inner_ - run * width);
         Wide* to = &out[static_cast<std::size_t>(o * inner_ + run * width)];
         std::copy_n(from, count, to);
-        for (std::int64_t p = 1; p < pieces; ++p) join_all(to, from + p * width, count);
+        for (std::int64_t p = 1; p < pieces; ++p) join_.all(to, from + p * width, count);
       }
     }
     return out;
@@ -82,107 +79,6 @@ class Reducer {
     for (std::int64_t i = 0; i < count; ++i) body(i);
   }
 
-  /// What `body` gives for the scalar function that joins.
-  template <class Body>
-  auto with_join(const Body& body) const {
-    switch (monoid_) {
-      case Monoid::sum: return body(scalar::Add{});
-      case Monoid::product: return body(scalar::Multiply{});
-      case Monoid::maximum: return body(scalar::Maximum{});
-      case Monoid::minimum: break;
-    }
-    return body(scalar::Minimum{});
-  }
-
-  Wide join(Wide a, Wide b) const {
-    return with_join([&]<class F>(F) { return F::apply(a, b); });
-  }
-
-  /// a[i] = join(a[i], b[i]) for i < n, with one decision for all of them.
-  template <class V>
-  void join_all(Wide* a, const V* b, std::int64_t n) const {
-    with_join([&]<class F>(F) {
-      std::int64_t i = 0;
-      for (; i + block <= n; i += block) {
-        NEEDLE_INDEPENDENT
-        for (int j = 0; j < block; ++j) a[i + j] = F::apply(a[i + j], static_cast<Wide>(b[i + j]));
-      }
-      for (; i < n; ++i) a[i] = F::apply(a[i], static_cast<Wide>(b[i]));
-    });
-  }
-
-  /// a[i] = join(a[i], b[i]) for any count.
-  void fold(R* a, const R* b, std::int64_t count) const {
-    const std::int64_t whole = count / block * block, rest = count - whole;
-    if (whole > 0) fold_(a, a, b, b, whole, b);
-    if (rest > 0) {
-      R x[block] = {}, y[block] = {};
-      std::copy_n(a + whole, rest, x);
-      std::copy_n(b + whole, rest, y);
-      fold_(x, x, y, y, block, y);
-      std::copy_n(x, rest, a + whole);
-    }
-  }
-
-  /// The values of one row, joined as they come.
-  class Row {
-   public:
-    explicit Row(const Reducer& reducer) : reducer_(reducer) {}
-
-    /// Up to two tiles.
-    void add(const R* v, std::int64_t n) {
-      std::int64_t i = 0;
-      if constexpr (!std::is_integral_v<R>) {
-        i = n / block * block;
-        if (i > 0) add_blocks(v, i);
-      }
-      for (; i < n; ++i) join(v[i]);
-    }
-
-    Wide value() {
-      if constexpr (!std::is_integral_v<R>) {
-        if (parts_ > 0) widen();
-      }
-      return value_;
-    }
-
-   private:
-    /// 16 elements to a chain, then 16 chains: an error grows no further than by 32 roundings.
-    void add_blocks(const R* v, std::int64_t n) {
-      alignas(64) R next[chains];
-      R* chain = parts_ == 0 ? chain_ : next;
-      std::fill_n(chain, chains, static_cast<R>(identity_of(reducer_.monoid_)));
-      reducer_.fold_row_(chain, v, n, chains);
-      if (parts_ > 0) reducer_.fold_(chain_, chain_, next, next, chains, next);
-      if (++parts_ == 16) widen();
-    }
-    void widen() {
-      join(reducer_.with_join([&]<class F>(F) {
-        const auto halve = [](auto* x, auto half) {
-          for (int j = 0; j < half; ++j) x[j] = F::apply(x[j], x[j + half]);
-        };
-        halve(chain_, std::integral_constant<int, 32>());
-        halve(chain_, std::integral_constant<int, 16>());
-        Wide wide[block];
-        for (int j = 0; j < block; ++j) wide[j] = chain_[j];
-        halve(wide, std::integral_constant<int, 8>());
-        halve(wide, std::integral_constant<int, 4>());
-        return F::apply(F::apply(wide[0], wide[2]), F::apply(wide[1], wide[3]));
-      }));
-      parts_ = 0;
-    }
-    void join(Wide value) {
-      value_ = empty_ ? value : reducer_.join(value_, value);
-      empty_ = false;
-    }
-
-    const Reducer& reducer_;
-    int parts_ = 0;  // that the chains hold
-    bool empty_ = true;
-    Wide value_{};
-    alignas(64) R chain_[chains];
-  };
-
   /// Whole rows that are no longer than two tiles, several to a run of the program.
   void reduce_rows(Wide* out, std::int64_t row, std::int64_t end) {
     const std::int64_t rows = (std::max)(tile / length_, std::int64_t{1});
@@ -190,10 +86,11 @@ class Reducer {
     interpreter.read_only();
     while (row < end) {
       const std::int64_t count = (std::min)(rows, end - row);
-      interpreter.run(row * length_, count * length_);
+      const R* v = interpreter.in_place(row * length_);
+      if (!v) interpreter.run(row * length_, count * length_), v = interpreter.result(0);
       for (std::int64_t i = 0; i < count; ++i) {
-        Row values(*this);
-        values.add(interpreter.result(0) + i * length_, length_);
+        Row<R> values(join_);
+        values.add(v + i * length_, length_);
         out[row++] = values.value();
       }
     }
@@ -202,11 +99,13 @@ class Reducer {
   /// A run of neighbours, tile by tile.
   Wide reduce_run(Interpreter<R>& interpreter, std::int64_t begin, std::int64_t length) {
     interpreter.read_only();
-    Row values(*this);
-    for (std::int64_t i = 0; i < length; i += tile) {
-      const std::int64_t n = (std::min)(tile, length - i);
-      interpreter.run(begin + i, n);
-      values.add(interpreter.result(0), n);
+    Row<R> values(join_);
+    const R* place = interpreter.in_place(begin);
+    const std::int64_t step = place ? Row<R>::most : tile;
+    for (std::int64_t i = 0; i < length; i += step) {
+      const std::int64_t n = (std::min)(step, length - i);
+      if (!place) interpreter.run(begin + i, n);
+      values.add(place ? place + i : interpreter.result(0), n);
     }
     return values.value();
   }
@@ -216,8 +115,7 @@ class Reducer {
                       std::int64_t end, std::int64_t from, std::int64_t count) {
     if constexpr (!std::is_integral_v<R>) {
       const std::int64_t begin = (outer * length_ + row) * inner_ + from;
-      const R* v = count >= chains ? interpreter.in_place(begin) : nullptr;
-      if (v) return fold_columns(out, v, end - row, count);
+      if (count >= chains) return fold_columns(interpreter, out, begin, end - row, count);
     }
     const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
     const std::int64_t group = std::is_integral_v<R> ? 1 : 16;      // runs folded before widening
@@ -233,40 +131,47 @@ class Reducer {
         if constexpr (std::is_integral_v<R>) {
           for (; m > 0; --m, v += count, first = false) widen(out, v, count, first);
         } else {
-          for (; m > 1; m = (m + 1) / 2) fold(v, v + (m + 1) / 2 * count, m / 2 * count);
+          for (; m > 1; m = (m + 1) / 2) join_.fold(v, v + (m + 1) / 2 * count, m / 2 * count);
           if (g == 0) std::copy_n(v, count, sum);
-          else fold(sum, v, count);
+          else join_.fold(sum, v, count);
         }
       }
       if constexpr (!std::is_integral_v<R>) widen(out, sum, count, std::exchange(first, false));
     }
   }
 
-  /// The same of rows in memory: 64 columns at a time, which stay in registers for 32 rows.
-  void fold_columns(Wide* out, const R* v, std::int64_t rows, std::int64_t count) const {
+  /// The same where a row fills the chains: 64 columns at a time stay in registers, for 16 rows.
+  void fold_columns(Interpreter<R>& interpreter, Wide* out, std::int64_t begin, std::int64_t length,
+                    std::int64_t count) const {
+    const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
+    interpreter.read_only();
+    const R* place = interpreter.in_place(begin);
     R sum[tile];
-    for (std::int64_t row = 0, m = 0; row < rows; row += m, v += m * inner_) {
-      m = (std::min)(std::int64_t{32}, rows - row);
-      std::copy_n(v, count, sum);
-      std::int64_t i = 0;
-      for (; i + chains <= count; i += chains) {
-        fold_row_(sum + i, v + inner_ + i, (m - 1) * chains, inner_);
+    for (std::int64_t first = 0; first < length; first += 16) {
+      const std::int64_t last = (std::min)(length, first + 16);
+      for (std::int64_t row = first, m = 0; row < last; row += m) {
+        m = place ? last - row : (std::min)(rows, last - row);
+        if (!place) interpreter.run(begin + row * inner_, m * count);
+        fold_rows(sum, place ? place + row * inner_ : interpreter.result(0), m, count,
+                  row == first);
       }
-      for (std::int64_t r = 1; i < count && r < m; ++r)
-        fold(sum + i, v + r * inner_ + i, count - i);
-      widen(out, sum, count, row == 0);
+      widen(out, sum, count, first == 0);
     }
+  }
+  void fold_rows(R* sum, const R* v, std::int64_t m, std::int64_t count, bool first) const {
+    if (first) std::copy_n(v, count, sum), v += inner_, --m;
+    std::int64_t i = 0;
+    for (; i + chains <= count; i += chains) join_.fold_row(sum + i, v + i, m * chains, inner_);
+    for (; i < count && m > 0; v += inner_, --m) join_.fold(sum + i, v + i, count - i);
   }
 
   void widen(Wide* out, const R* v, std::int64_t count, bool first) const {
     if (first) std::copy_n(v, count, out);
-    else join_all(out, v, count);
+    else join_.all(out, v, count);
   }
 
-  Monoid monoid_;
+  Joiner<R> join_;
   const Program& program_;
-  StepLoop<R> fold_;
-  FoldLoop fold_row_;
   std::int64_t outer_ = 1, length_ = 1, inner_ = 1;
   std::vector<Array<Cpu>> inputs_;
   Loop loop_;
