@@ -28,13 +28,18 @@ struct Lines {
   std::int64_t length, stride;
 };
 
-/// The first position of the extreme of n > 0 elements; NaN counts as extreme.
+/// Whether a comes before b as an extreme; NaN comes before all numbers.
+template <class T>
+NEEDLE_INLINE bool is_more_extreme(T a, T b, bool largest) {
+  return (largest ? a > b : a < b) | ((a != a) & (b == b));
+}
+
+/// The first position of the extreme of n > 0 elements.
 template <class T>
 std::int32_t first_extreme(const T* x, std::int64_t n, std::int64_t stride, bool largest) {
   std::int64_t best = 0;
   for (std::int64_t i = 1; i < n; ++i) {
-    const T a = x[i * stride], b = x[best * stride];
-    if ((largest ? a > b : a < b) || (a != a && b == b)) best = i;
+    if (is_more_extreme(x[i * stride], x[best * stride], largest)) best = i;
   }
   return static_cast<std::int32_t>(best);
 }

@@ -9,12 +9,6 @@ namespace needle {
 
 namespace cpu {
 
-/// Whether a comes before b as an extreme; NaN comes before all numbers.
-template <bool largest>
-NEEDLE_FN bool is_more_extreme(float a, float b) {
-  return (largest ? a > b : a < b) | ((a != a) & (b == b));
-}
-
 /// `first_extreme` of neighbours, by stretches: the extreme of one is joined in vectors, and only
 /// where it beats all before it is its place looked for.
 template <bool largest>
@@ -28,11 +22,11 @@ std::int32_t first_extreme_of_row(const float* x, std::int64_t n) {
     float chain[chains], extreme = x[begin];
     std::fill_n(chain, chains, extreme);
     fold(chain, x + begin, whole, chains);
-    for (float v : chain) extreme = is_more_extreme<largest>(v, extreme) ? v : extreme;
+    for (float v : chain) extreme = is_more_extreme(v, extreme, largest) ? v : extreme;
     for (std::int64_t i = begin + whole; i < end; ++i) {
-      extreme = is_more_extreme<largest>(x[i], extreme) ? x[i] : extreme;
+      extreme = is_more_extreme(x[i], extreme, largest) ? x[i] : extreme;
     }
-    if (!is_more_extreme<largest>(extreme, x[best])) continue;
+    if (!is_more_extreme(extreme, x[best], largest)) continue;
     const bool nan = extreme != extreme;
     for (best = begin; best + block <= end; best += block) {
       int found = 0;
@@ -58,7 +52,7 @@ void first_extremes_of_columns(const float* x, std::int64_t n, std::int64_t stri
     x += stride;
     NEEDLE_INDEPENDENT
     for (int j = 0; j < block; ++j) {
-      const bool more = is_more_extreme<largest>(x[j], best[j]);
+      const bool more = is_more_extreme(x[j], best[j], largest);
       best[j] = math::detail::select(more, x[j], best[j]);
       at[j] = more ? static_cast<std::int32_t>(i) : at[j];
     }

@@ -31,8 +31,8 @@ struct Program {
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
   Step step[max_steps] = {};
   double constant[max_constants] = {};
-  std::uint8_t output[max_outputs] =
-      {};  ///< the value each output stores; the last step comes last
+  /// The value each output stores; the last step comes last.
+  std::uint8_t output[max_outputs] = {};
 
   /// Adds an input; returns its number.
   int add_input() { return inputs++; }
