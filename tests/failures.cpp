@@ -2,6 +2,7 @@
 
 #include "allocations.hpp"
 #include "check.hpp"
+#include "fragile.hpp"
 #include "needle/nn/batch_norm.hpp"
 #include "needle/nn/linear.hpp"
 #include "needle/ops/loss.hpp"
@@ -10,21 +11,6 @@
 using namespace needle;
 
 namespace {
-
-/// Fails when it is calculated while `broken` is set.
-struct Fragile {
-  static inline bool broken = false;
-  static constexpr unsigned reads = reads_nothing;
-  static Shape shape(const Shape& x) { return x; }
-  template <Device D>
-  static Array<D> compute(const Array<D>& x) {
-    if (broken) throw std::runtime_error("the sensor is off");
-    return x;
-  }
-  static auto gradient(const auto& g, const auto&, const auto&) {
-    return std::array{apply(Fragile{}, g)};
-  }
-};
 
 /// Has no gradient.
 struct OneWay {
@@ -47,11 +33,6 @@ struct Slippery {
     fail("slippery: no hold");
     return std::array{g};
   }
-};
-
-struct Broken {
-  Broken() { Fragile::broken = true; }
-  ~Broken() { Fragile::broken = false; }
 };
 
 }  // namespace
