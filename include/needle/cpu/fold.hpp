@@ -19,11 +19,11 @@ inline constexpr std::int64_t chains = 64;
 /// apart.
 using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int64_t step);
 
-#define NEEDLE_FOLD_JOIN(s, x)                                              \
-  (s = monoid == Monoid::sum       ? s + x                                  \
-       : monoid == Monoid::product ? s * x                                  \
-       : monoid == Monoid::maximum ? ((((x) > (s)) | ((x) != (x))) ? x : s) \
-                                   : ((((x) < (s)) | ((x) != (x))) ? x : s))
+#define NEEDLE_FOLD_JOIN(s, x)                               \
+  (s = monoid == Monoid::sum       ? s + x                   \
+       : monoid == Monoid::product ? s * x                   \
+       : monoid == Monoid::maximum ? NEEDLE_EXTREME(x, >, s) \
+                                   : NEEDLE_EXTREME(x, <, s))
 #define NEEDLE_FOLD(NAME, TARGET)                                                     \
   template <int Bytes, Monoid monoid, int... T>                                       \
   TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) { \

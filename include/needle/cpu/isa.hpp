@@ -6,6 +6,7 @@
 // vectorises each for its own instruction set, because inlining comes before vectorisation.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -57,16 +58,22 @@ template <>
 struct VectorOf<16> {
   typedef float Value __attribute__((vector_size(16)));
   typedef float Memory __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef std::int32_t Bits __attribute__((vector_size(16)));
 };
 template <>
 struct VectorOf<32> {
   typedef float Value __attribute__((vector_size(32)));
   typedef float Memory __attribute__((vector_size(32), aligned(4), may_alias));
+  typedef std::int32_t Bits __attribute__((vector_size(32)));
 };
 template <>
 struct VectorOf<64> {
   typedef float Value __attribute__((vector_size(64)));
   typedef float Memory __attribute__((vector_size(64), aligned(4), may_alias));
+  typedef std::int32_t Bits __attribute__((vector_size(64)));
 };
+
+// The larger (>) or the smaller (<) of two vectors, NaN if either is: scalar::Maximum, Minimum.
+#define NEEDLE_EXTREME(x, OP, y) ((((x)OP(y)) | ((x) != (x))) ? (x) : (y))
 
 }  // namespace needle::cpu

@@ -25,6 +25,10 @@ struct Program {
   /// `result = function(a, b, c)`; operands a function does not take repeat the first.
   struct Step {
     std::uint8_t function, result, a, b, c;
+    /// Which of the operands, from 1, is what the step before gave; 0: none. Found by `finish`.
+    std::uint8_t joins = 0;
+    /// Whether anything reads the result but that operand of the next step.
+    bool kept = true;
   };
 
   Arithmetic arithmetic = Arithmetic::real;
@@ -57,24 +61,32 @@ struct Program {
   /// Makes the complete program ready to run; call once.
   void finish() {
     if (arithmetic == Arithmetic::real) contract();
+    find_chains();
     assign_registers();
   }
 
  private:
+  using Counts = std::array<std::uint8_t, max_values>;
+  /// How often each value is read, as an operand or as an output.
+  Counts count_uses() const {
+    Counts uses = {};
+    for (int i = 0; i < steps; ++i) {
+      const int operands[] = {step[i].a, step[i].b, step[i].c};
+      for (int k = 0; k < scalar::arities[step[i].function]; ++k) ++uses[operands[k]];
+    }
+    for (int i = 0; i < outputs; ++i) ++uses[output[i]];
+    return uses;
+  }
+
   /// Joins a product with the sum or difference that alone reads it: one step in place of two, and
   /// one rounding where the processor has a fused multiply-add.
   void contract() {
     bool products = false;
     for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
     if (!products) return;
-    std::uint8_t uses[max_values] = {}, moved[max_values];
+    std::uint8_t moved[max_values];
     for (int i = 0; i < max_values; ++i) moved[i] = static_cast<std::uint8_t>(i);
-    const auto arity_of = [](int function) { return scalar::arities[function]; };
-    for (int i = 0; i < steps; ++i) {
-      const int operands[] = {step[i].a, step[i].b, step[i].c};
-      for (int k = 0; k < arity_of(step[i].function); ++k) ++uses[operands[k]];
-    }
-    for (int i = 0; i < outputs; ++i) ++uses[output[i]];
+    const Counts uses = count_uses();
     bool gone[max_steps] = {};
     const auto product = [&](int value) {  // the multiplication that only we read
       const int j = value - first_result;
@@ -105,6 +117,18 @@ struct Program {
     }
     steps = static_cast<std::uint8_t>(kept);
     for (int i = 0; i < outputs; ++i) output[i] = moved[output[i]];
+  }
+
+  /// Finds the steps that read what the one before gave.
+  void find_chains() {
+    const Counts uses = count_uses();
+    for (int i = 1; i < steps; ++i) {
+      const int operands[] = {step[i].a, step[i].b, step[i].c}, before = step[i - 1].result;
+      for (int k = scalar::arities[step[i].function]; k-- > 0;) {
+        if (operands[k] == before) step[i].joins = static_cast<std::uint8_t>(k + 1);
+      }
+      step[i - 1].kept = step[i].joins == 0 || uses[before] > 1;
+    }
   }
 
   /// Gives results registers, counted from `first_result`.
