@@ -135,11 +135,12 @@ inline void gemm(const Array<Reference>& a, const Array<Reference>& b, Array<Ref
   const int row = out.ndim() - 2, column = out.ndim() - 1;
   reference::for_each_position(out.shape, [&](const Dims& at) {
     Dims in_a = at, in_b = at;
+    in_a[column] = in_b[row] = 0;
+    const double* x = a.data<double>() + reference::offset(a, in_a);
+    const double* y = b.data<double>() + reference::offset(b, in_b);
     double sum = 0;
     for (std::int64_t k = 0; k < a.shape[column]; ++k) {
-      in_a[column] = k;
-      in_b[row] = k;
-      sum += reference::read<double>(a, in_a) * reference::read<double>(b, in_b);
+      sum += x[k * a.strides[column]] * y[k * b.strides[row]];
     }
     reference::write(out, at, sum);
   });
