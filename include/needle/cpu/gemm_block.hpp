@@ -2,7 +2,7 @@
 //
 // Policy. Rows are taken in groups of about 192, whose packed form (300 KB at the longest k) stays
 // in L2 while strips of B, two vectors wide (24 KB with AVX2), pass through L1 one after the other.
-// One thread packs a part just before its first use (1024 cubed: 2 % faster). For several, a first
+// One thread packs a part just before its first use (1024 cubed: about 2 %). For several, a first
 // parallel region packs, a second multiplies; a chunk is one group by as many strips as make it
 // worth a thread's while. All cuts are even (ceil(size / limit) parts whose sizes differ by
 // at most one) and follow from the shape. A last, partial strip is packed with zeros; its tiles go
