@@ -32,6 +32,9 @@
 /// A function that is called, not copied into its callers: for what is slow anyway, or many call.
 #define NEEDLE_NOINLINE __attribute__((noinline))
 
+/// In place of `inline`: a function compiled by those who call it, not by all who include it.
+#define NEEDLE_ON_DEMAND template <int = 0>
+
 #if defined(__NVCC__)
 #pragma nv_diag_suppress 1675  // "unrecognized GCC pragma": it is for the host compiler
 #endif

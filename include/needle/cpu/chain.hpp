@@ -132,7 +132,8 @@ NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
 #undef NEEDLE_LINKS
 
 /// The loop for an instruction set, which this processor must have.
-inline ChainLoop chain_loop([[maybe_unused]] Isa isa) {
+NEEDLE_ON_DEMAND
+ChainLoop chain_loop([[maybe_unused]] Isa isa) {
 #if NEEDLE_X86
   if (isa == Isa::avx512) return chain_avx512<64, 0, 1, 2, 3>;
   if (isa == Isa::avx2) return chain_avx2<32, 0, 1, 2, 3, 4, 5, 6, 7>;

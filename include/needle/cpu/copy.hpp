@@ -79,7 +79,8 @@ void copy_elements(T* to, const T* from, const Loop& loop) {
 }  // namespace cpu
 
 /// Copies and converts the elements of one view into another of the same shape.
-inline void copy(const Array<Cpu>& from, Array<Cpu>& to) {
+NEEDLE_ON_DEMAND
+void copy(const Array<Cpu>& from, Array<Cpu>& to) {
   if (to.size() == 0) return;
   if (from.dtype != to.dtype) {  // a program converts, into a compact array
     const bool real = is_float(from.dtype) || is_float(to.dtype);

@@ -58,7 +58,8 @@ NEEDLE_FOLD(fold_avx512, NEEDLE_AVX512)
 #undef NEEDLE_FOLD_JOIN
 
 /// The loop of a monoid on this processor.
-inline FoldLoop fold_loop(Monoid monoid) {
+NEEDLE_ON_DEMAND
+FoldLoop fold_loop(Monoid monoid) {
   using std::make_integer_sequence;
 #if NEEDLE_X86
   if (isa() == Isa::avx512) return fold_avx512_for<64>(monoid, make_integer_sequence<int, 4>());

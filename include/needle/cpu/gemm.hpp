@@ -44,9 +44,10 @@ inline void gemv_by_rows(int64_t rows, int64_t k, const float* matrix, int64_t r
 /// overwritten.
 ///
 /// An element's k products are added in the same order for any number of threads and any tile.
-inline void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_col,
-                 const float* b, int64_t b_row, int64_t b_col, float* c, int64_t c_row,
-                 const GemmKernel& kernel = gemm_kernel(isa())) {
+NEEDLE_ON_DEMAND
+void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_col,
+          const float* b, int64_t b_row, int64_t b_col, float* c, int64_t c_row,
+          const GemmKernel& kernel = gemm_kernel(isa())) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_row, n, 0.0f);

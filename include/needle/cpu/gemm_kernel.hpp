@@ -83,7 +83,8 @@ NEEDLE_GEMM_TILE(gemm_tile_avx512, NEEDLE_AVX512)
 #undef NEEDLE_GEMM_TILE
 
 /// The tiles for an instruction set, which this processor must have.
-inline const GemmKernel& gemm_kernel([[maybe_unused]] Isa isa) {
+NEEDLE_ON_DEMAND
+const GemmKernel& gemm_kernel([[maybe_unused]] Isa isa) {
 #if NEEDLE_X86
   if (isa == Isa::avx512) return gemm_tile_avx512_kernel<Isa::avx512, 64, 14, 14>();
   if (isa == Isa::avx2) return gemm_tile_avx2_kernel<Isa::avx2, 32, 6, 8>();

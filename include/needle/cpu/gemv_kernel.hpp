@@ -58,7 +58,8 @@ NEEDLE_GEMV_DOTS(gemv_dots_avx512, NEEDLE_AVX512)
 #undef NEEDLE_GEMV_DOTS
 
 /// The loops for an instruction set, which this processor must have.
-inline GemvKernel gemv_kernel([[maybe_unused]] Isa isa) {
+NEEDLE_ON_DEMAND
+GemvKernel gemv_kernel([[maybe_unused]] Isa isa) {
   using Eight = std::make_integer_sequence<int, 8>;
 #if NEEDLE_X86
   if (isa == Isa::avx512) {

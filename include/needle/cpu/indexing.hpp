@@ -83,7 +83,8 @@ void first_extremes(const Array<Cpu>& x, const Lines& lines, std::int64_t line, 
 }  // namespace cpu
 
 /// First position of the largest (or smallest) element along an axis; NaN counts as extreme.
-inline void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>& out) {
   const Lines lines(x, axis);
   std::int32_t* to = out.data<std::int32_t>();
   cpu::for_each_chunk(lines.count(), 2 * lines.length, [&](std::int64_t begin, std::int64_t end) {
@@ -102,7 +103,8 @@ inline void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>&
 }
 
 /// out[..., i, ...] = x[..., index[..., i, ...], ...]; rows whose index is one are moved whole.
-inline void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
   const GatherLoop loop(x, index, axis, out, "gather");
   const auto move = [&]<class T>(T* to, const T* from) {
     cpu::for_each_chunk(loop.rows(), 2 * loop.length, [&](std::int64_t begin, std::int64_t end) {
@@ -119,8 +121,8 @@ inline void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.
-inline void scatter_add(const Array<Cpu>& source, const Array<Cpu>& index, int axis,
-                        Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void scatter_add(const Array<Cpu>& source, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
   const GatherLoop loop(out, index, axis, source, "scatter_add");
   float* to = out.data<float>();
   const float* from = source.data<float>();

@@ -252,8 +252,9 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
 namespace needle {
 
 /// Runs a program over views of the outputs' shape.
-inline void execute(const Program& program, std::span<const Array<Cpu>> inputs,
-                    std::span<Array<Cpu>> outputs) {
+NEEDLE_ON_DEMAND
+void execute(const Program& program, std::span<const Array<Cpu>> inputs,
+             std::span<Array<Cpu>> outputs) {
   if (program.arithmetic == Arithmetic::real) cpu::execute_as<float>(program, inputs, outputs);
   else cpu::execute_as<std::int32_t>(program, inputs, outputs);
 }

@@ -8,7 +8,8 @@ namespace needle {
 
 /// out = a b for (..., m, k) by (..., k, n) with the same leading dimensions; a and b are any
 /// views.
-inline void gemm(const Array<Cpu>& a, const Array<Cpu>& b, Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void gemm(const Array<Cpu>& a, const Array<Cpu>& b, Array<Cpu>& out) {
   const int n = out.ndim(), row = n - 2, column = n - 1;
   const auto product = [&](std::int64_t batch, const auto& at) {
     cpu::gemm_batch(batch, out.shape[row], out.shape[column], a.shape[column], a.data<float>(),

@@ -64,7 +64,8 @@ void fill_random_tiles(const Distribution& d, const RandomKey& key, T* to, std::
 }  // namespace cpu
 
 /// Fills a compact array with numbers of a distribution.
-inline void random(const Distribution& distribution, const RandomKey& key, Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void random(const Distribution& distribution, const RandomKey& key, Array<Cpu>& out) {
   visit(out.dtype, [&]<class T>(T) {
     if constexpr (!std::is_same_v<T, double>) {
       T* to = out.data<T>();

@@ -182,8 +182,9 @@ class Reducer {
 namespace needle {
 
 /// Joins a program's values over the axes of `mask`; see `Backend`.
-inline void reduce(Monoid monoid, const Program& program, std::span<const Array<Cpu>> inputs,
-                   const Shape& shape, unsigned mask, Array<Cpu>& out) {
+NEEDLE_ON_DEMAND
+void reduce(Monoid monoid, const Program& program, std::span<const Array<Cpu>> inputs,
+            const Shape& shape, unsigned mask, Array<Cpu>& out) {
   const auto finish = [&](auto values) {
     visit(out.dtype, [&]<class T>(T) {
       if constexpr (!std::is_same_v<T, double>) {

@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(threads) copy_kernel(const __grid_constant__ C
 namespace needle {
 
 /// Copies and converts the elements of one view into another of the same shape.
-inline void copy(const Array<Cuda>& from, Array<Cuda>& to) {
+NEEDLE_ON_DEMAND
+void copy(const Array<Cuda>& from, Array<Cuda>& to) {
   if (to.size() == 0) return;
   const Array<Cuda> both[] = {to, from};
   const Loop loop = loop_over<Cuda>(to.shape, std::span<const Array<Cuda>>(both));

@@ -69,7 +69,8 @@ __global__ void __launch_bounds__(threads) extreme_kernel(const __grid_constant_
 namespace needle {
 
 /// First position of the largest (or smallest) element along an axis; NaN counts as extreme.
-inline void arg_extreme(const Array<Cuda>& x, int axis, bool largest, Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void arg_extreme(const Array<Cuda>& x, int axis, bool largest, Array<Cuda>& out) {
   const Layout others = selected(x, axis, 0);
   const Loop loop = collapse({others.shape, {others.strides}});
   const std::int64_t lines = loop.size(), length = x.shape[axis];

@@ -131,7 +131,8 @@ namespace needle {
 
 /// out = a b for (..., m, k) by (..., k, n) with the same leading dimensions; a and b are any
 /// views.
-inline void gemm(const Array<Cuda>& a, const Array<Cuda>& b, Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void gemm(const Array<Cuda>& a, const Array<Cuda>& b, Array<Cuda>& out) {
   if (out.size() == 0) return;
   const cuda::Product work = cuda::product(a, b, out);
   constexpr std::int64_t enough = 96;  // blocks that occupy most of a GPU

@@ -31,7 +31,8 @@ __global__ void __launch_bounds__(threads) check_kernel(const __grid_constant__ 
 }
 
 /// Refuses an index outside of [0, size), with the text that all devices have.
-inline void check_range(const Array<Cuda>& index, std::int64_t size, const char* op) {
+NEEDLE_ON_DEMAND
+void check_range(const Array<Cuda>& index, std::int64_t size, const char* op) {
   Shape shape = index.shape;  // what is repeated is looked at once
   for (int i = 0; i < shape.ndim(); ++i) {
     if (index.strides[i] == 0 && shape[i] > 1) shape[i] = 1;
@@ -101,7 +102,8 @@ __global__ void __launch_bounds__(threads) scatter_kernel(const __grid_constant_
 namespace needle {
 
 /// out[..., i, ...] = x[..., index[..., i, ...], ...].
-inline void gather(const Array<Cuda>& x, const Array<Cuda>& index, int axis, Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void gather(const Array<Cuda>& x, const Array<Cuda>& index, int axis, Array<Cuda>& out) {
   cuda::check_range(index, x.shape[axis], "gather");
   if (out.size() == 0) return;
   Strides others = x.strides;
@@ -119,8 +121,8 @@ inline void gather(const Array<Cuda>& x, const Array<Cuda>& index, int axis, Arr
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.
-inline void scatter_add(const Array<Cuda>& source, const Array<Cuda>& index, int axis,
-                        Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void scatter_add(const Array<Cuda>& source, const Array<Cuda>& index, int axis, Array<Cuda>& out) {
   cuda::check_range(index, out.shape[axis], "scatter_add");
   if (source.size() == 0) return;
   Shape shape = source.shape;

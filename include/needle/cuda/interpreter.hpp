@@ -187,8 +187,9 @@ void execute_as(const Program& program, std::span<const Array<Cuda>> inputs,
 namespace needle {
 
 /// Runs a program over views of the outputs' shape.
-inline void execute(const Program& program, std::span<const Array<Cuda>> inputs,
-                    std::span<Array<Cuda>> outputs) {
+NEEDLE_ON_DEMAND
+void execute(const Program& program, std::span<const Array<Cuda>> inputs,
+             std::span<Array<Cuda>> outputs) {
   if (program.arithmetic == Arithmetic::real) cuda::execute_as<float>(program, inputs, outputs);
   else cuda::execute_as<std::int32_t>(program, inputs, outputs);
 }

@@ -39,7 +39,8 @@ __global__ void __launch_bounds__(threads)
 namespace needle {
 
 /// Fills a compact array with numbers of a distribution.
-inline void random(const Distribution& distribution, const RandomKey& key, Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void random(const Distribution& distribution, const RandomKey& key, Array<Cuda>& out) {
   const std::int64_t size = out.size();
   if (size == 0) return;
   const std::int64_t before = static_cast<std::int64_t>(key.offset % 4);  // of the first block

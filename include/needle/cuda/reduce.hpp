@@ -210,8 +210,9 @@ void reduce_as(Monoid monoid, const Program& program, std::span<const Array<Cuda
 namespace needle {
 
 /// Joins a program's values over the axes of `mask`; see `Backend`.
-inline void reduce(Monoid monoid, const Program& program, std::span<const Array<Cuda>> inputs,
-                   const Shape& shape, unsigned mask, Array<Cuda>& out) {
+NEEDLE_ON_DEMAND
+void reduce(Monoid monoid, const Program& program, std::span<const Array<Cuda>> inputs,
+            const Shape& shape, unsigned mask, Array<Cuda>& out) {
   if (program.arithmetic == Arithmetic::real) {
     cuda::reduce_as<float>(monoid, program, inputs, shape, mask, out);
   } else {

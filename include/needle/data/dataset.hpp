@@ -15,7 +15,8 @@ struct TensorDataset {
 };
 
 /// The first n items, or all if there are fewer.
-inline TensorDataset first(const TensorDataset& dataset, std::int64_t n) {
+NEEDLE_ON_DEMAND
+TensorDataset first(const TensorDataset& dataset, std::int64_t n) {
   if (n < 0) fail("first: ", n, " items of a dataset; it takes 0 or more");
   const range some(0, (std::min)(n, dataset.size()));
   return {dataset.x[{some}], dataset.y[{some}]};

@@ -96,14 +96,14 @@ inline std::string idx_path(const std::string& path) {
 
 /// Takes the bytes of an IDX file apart, gzip-compressed or not; `file` names it in errors. The
 /// offset in an error about the contents counts decompressed bytes.
-template <int = 0>
+NEEDLE_ON_DEMAND
 Idx parse_idx(std::span<const std::byte> bytes, std::string_view file) {
   return io::with_source(bytes, file,
                          [&](auto& source) { return detail::read_idx_from(source, file); });
 }
 
 /// Reads an IDX file, `name` or `name.gz`, whichever is there; the first if both are.
-template <int = 0>
+NEEDLE_ON_DEMAND
 Idx read_idx(const std::string& path) {
   const std::string found = detail::idx_path(path);
   return parse_idx(io::read_file(found), found);

@@ -8,7 +8,8 @@ namespace needle::data {
 
 /// Pictures (items, rows, columns) and labels (items,), both uint8, from `folder`, under the
 /// original file names, with or without .gz: the training set or the test set.
-inline TensorDataset mnist(const std::string& folder, bool train) {
+NEEDLE_ON_DEMAND
+TensorDataset mnist(const std::string& folder, bool train) {
   const std::string base = text(folder, train ? "/train" : "/t10k");
   const std::string pictures = text(base, "-images-idx3-ubyte");
   const std::string labels = text(base, "-labels-idx1-ubyte");

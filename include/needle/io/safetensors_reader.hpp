@@ -60,7 +60,7 @@ inline std::optional<ElementType> element_type_named(std::string_view name) {
   return static_cast<ElementType>(found - std::begin(element_types));
 }
 
-template <int = 0>
+NEEDLE_ON_DEMAND
 [[gnu::cold]] std::vector<std::int64_t> read_sizes(JsonReader& reader) {
   std::vector<std::int64_t> sizes;
   reader.array([&] {
@@ -71,7 +71,7 @@ template <int = 0>
   return sizes;
 }
 
-template <int = 0>
+NEEDLE_ON_DEMAND
 [[gnu::cold]] TensorEntry read_entry(JsonReader& reader, std::string name) {
   const auto refuse = [&](const auto&... reason) {
     reader.refuse("tensor ", detail::quoted(name), ": ", reason...);
@@ -106,7 +106,7 @@ template <int = 0>
 }
 
 /// Tensors in the order of their offsets leave no byte out and share none.
-template <int = 0>
+NEEDLE_ON_DEMAND
 [[gnu::cold]] void check_cover(const SafetensorsFile& content, std::string_view file) {
   std::vector<SortKey> order;
   for (const TensorEntry& entry : content.entries) {
@@ -135,7 +135,7 @@ template <int = 0>
 }  // namespace detail
 
 /// Takes a file's bytes apart; `file` names it in errors, which any departure from the format is.
-template <int = 0>
+NEEDLE_ON_DEMAND
 SafetensorsFile parse_safetensors(std::vector<std::byte> bytes, std::string_view file) {
   if (bytes.size() < 8) fail_at(file, bytes.size(), "the file ends inside the header's length");
   std::uint64_t length = 0;
@@ -170,7 +170,7 @@ SafetensorsFile parse_safetensors(std::vector<std::byte> bytes, std::string_view
 }
 
 /// Reads a safetensors file.
-template <int = 0>
+NEEDLE_ON_DEMAND
 SafetensorsFile read_safetensors(const std::string& path) {
   return parse_safetensors(read_file(path), path);
 }

@@ -21,7 +21,7 @@ namespace needle::io {
 namespace detail {
 
 /// A text as JSON writes it; what is not UTF-8 is refused.
-template <int = 0>
+NEEDLE_ON_DEMAND
 [[gnu::cold]] std::string json_string(std::string_view text) {
   if (!is_utf8(text)) fail("safetensors: ", detail::quoted(text), " is not UTF-8");
   constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
@@ -42,7 +42,7 @@ template <int = 0>
 }
 
 /// The entries in the order of the file, largest elements first, and with their offsets.
-template <int = 0>
+NEEDLE_ON_DEMAND
 [[gnu::cold]] std::vector<TensorEntry> placed(const std::vector<TensorEntry>& entries) {
   std::vector<TensorEntry> result;
   std::vector<SortKey> order;
@@ -68,7 +68,7 @@ template <int = 0>
 }  // namespace detail
 
 /// Everything before the data of a file with these tensors, whose order and offsets it sets.
-template <int = 0>
+NEEDLE_ON_DEMAND
 std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata& metadata = {}) {
   detail::check_names(entries, metadata,
                       [](const std::string& reason) { fail("safetensors: ", reason); });

@@ -114,15 +114,17 @@ void reduce(Monoid monoid, const Program& program, std::span<const Array<Referen
 }  // namespace reference
 
 /// Runs a program over views of the outputs' shape.
-inline void execute(const Program& program, std::span<const Array<Reference>> inputs,
-                    std::span<Array<Reference>> outputs) {
+NEEDLE_ON_DEMAND
+void execute(const Program& program, std::span<const Array<Reference>> inputs,
+             std::span<Array<Reference>> outputs) {
   if (program.arithmetic == Arithmetic::real) reference::execute<double>(program, inputs, outputs);
   else reference::execute<std::int32_t>(program, inputs, outputs);
 }
 
 /// Joins a program's values over the axes of `mask`.
-inline void reduce(Monoid monoid, const Program& program, std::span<const Array<Reference>> inputs,
-                   const Shape& shape, unsigned mask, Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void reduce(Monoid monoid, const Program& program, std::span<const Array<Reference>> inputs,
+            const Shape& shape, unsigned mask, Array<Reference>& out) {
   if (program.arithmetic == Arithmetic::real) {
     reference::reduce<double, double>(monoid, program, inputs, shape, mask, out);
   } else {
@@ -131,7 +133,8 @@ inline void reduce(Monoid monoid, const Program& program, std::span<const Array<
 }
 
 /// out = a b for (..., m, k) by (..., k, n) with the same leading dimensions.
-inline void gemm(const Array<Reference>& a, const Array<Reference>& b, Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void gemm(const Array<Reference>& a, const Array<Reference>& b, Array<Reference>& out) {
   const int row = out.ndim() - 2, column = out.ndim() - 1;
   reference::for_each_position(out.shape, [&](const Dims& at) {
     Dims in_a = at, in_b = at;
@@ -147,14 +150,16 @@ inline void gemm(const Array<Reference>& a, const Array<Reference>& b, Array<Ref
 }
 
 /// Copies and converts the elements of one view into another of the same shape.
-inline void copy(const Array<Reference>& from, Array<Reference>& to) {
+NEEDLE_ON_DEMAND
+void copy(const Array<Reference>& from, Array<Reference>& to) {
   reference::for_each_position(to.shape, [&](const Dims& at) {
     reference::write(to, at, reference::read<double>(from, at));
   });
 }
 
 /// First position of the largest (or smallest) element along an axis; NaN counts as extreme.
-inline void arg_extreme(const Array<Reference>& x, int axis, bool largest, Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void arg_extreme(const Array<Reference>& x, int axis, bool largest, Array<Reference>& out) {
   visit(x.dtype, [&]<class T>(T) {
     const Lines lines(x, axis);
     for (std::int64_t line = 0; line < lines.count(); ++line) {
@@ -165,8 +170,9 @@ inline void arg_extreme(const Array<Reference>& x, int axis, bool largest, Array
 }
 
 /// out[..., i, ...] = x[..., index[..., i, ...], ...].
-inline void gather(const Array<Reference>& x, const Array<Reference>& index, int axis,
-                   Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void gather(const Array<Reference>& x, const Array<Reference>& index, int axis,
+            Array<Reference>& out) {
   reference::for_each_position(out.shape, [&](const Dims& at) {
     Dims from = at;
     from[axis] = checked_index(reference::read<std::int32_t>(index, at), x.shape[axis], "gather");
@@ -175,8 +181,9 @@ inline void gather(const Array<Reference>& x, const Array<Reference>& index, int
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...].
-inline void scatter_add(const Array<Reference>& source, const Array<Reference>& index, int axis,
-                        Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void scatter_add(const Array<Reference>& source, const Array<Reference>& index, int axis,
+                 Array<Reference>& out) {
   reference::for_each_position(source.shape, [&](const Dims& at) {
     Dims to = at;
     to[axis] =
@@ -187,7 +194,8 @@ inline void scatter_add(const Array<Reference>& source, const Array<Reference>& 
 }
 
 /// Fills a compact array with numbers of a distribution.
-inline void random(const Distribution& distribution, const RandomKey& key, Array<Reference>& out) {
+NEEDLE_ON_DEMAND
+void random(const Distribution& distribution, const RandomKey& key, Array<Reference>& out) {
   visit(out.dtype,
         [&]<class T>(T) { fill_random<double>(distribution, key, out.data<T>(), 0, out.size()); });
 }
