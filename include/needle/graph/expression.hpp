@@ -58,7 +58,7 @@ inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constan
 /// The base of every node. Users see it through `Tensor`; ops are adapted to it by `apply`.
 template <Device D>
 struct Expression : Counted {
-  Expression(const detail::OpTraits& traits, const Shape& shape, Dtype dtype)
+  NEEDLE_NOINLINE Expression(const detail::OpTraits& traits, const Shape& shape, Dtype dtype)
       : traits(traits), dtype(dtype), shape(shape) {}
   Expression(const Expression&) = delete;
   virtual ~Expression() = default;
