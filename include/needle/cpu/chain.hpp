@@ -2,9 +2,9 @@
 //
 // Policy. A loop for each step loads every operand and stores every result. A chain is a run of
 // steps of which each reads the result of the one before: it loads the other operands only and
-// stores what somebody else reads. It goes 64 elements at a time (eight vectors of AVX2, half of
-// the registers), so that deciding which step comes next is shared by eight vectors; that pays from
-// three steps on. Functions that need many registers themselves, exp or tanh, stay outside.
+// stores what somebody else reads. It goes eight vectors at a time (half of AVX2's registers), so
+// that deciding which step comes next is shared by eight; that pays from three steps on. Functions
+// that need many registers themselves, exp or tanh, stay outside.
 //
 // The functions stand here once more, on vectors, and the body is a macro, for the reason given in
 // gemm_kernel.hpp. tests/chain.cpp compares every one with its own loop, bit by bit.
@@ -135,7 +135,7 @@ NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
 NEEDLE_ON_DEMAND
 ChainLoop chain_loop([[maybe_unused]] Isa isa) {
 #if NEEDLE_X86
-  if (isa == Isa::avx512) return chain_avx512<64, 0, 1, 2, 3>;
+  if (isa == Isa::avx512) return chain_avx512<64, 0, 1, 2, 3, 4, 5, 6, 7>;
   if (isa == Isa::avx2) return chain_avx2<32, 0, 1, 2, 3, 4, 5, 6, 7>;
 #endif
   return chain_baseline<16, 0, 1, 2, 3, 4, 5, 6, 7>;
