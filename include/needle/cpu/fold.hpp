@@ -21,7 +21,6 @@ using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int
 
 #define NEEDLE_FOLD_JOIN(s, x)                               \
   (s = monoid == Monoid::sum       ? s + x                   \
-       : monoid == Monoid::product ? s * x                   \
        : monoid == Monoid::maximum ? NEEDLE_EXTREME(x, >, s) \
                                    : NEEDLE_EXTREME(x, <, s))
 #define NEEDLE_FOLD(NAME, TARGET)                                                     \
@@ -43,9 +42,9 @@ using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int
   }                                                                                   \
   template <int Bytes, int... T>                                                      \
   FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {              \
-    constexpr FoldLoop loops[] = {                                                    \
-        NAME<Bytes, Monoid::sum, T...>, NAME<Bytes, Monoid::product, T...>,           \
-        NAME<Bytes, Monoid::maximum, T...>, NAME<Bytes, Monoid::minimum, T...>};      \
+    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                     \
+                                  NAME<Bytes, Monoid::maximum, T...>,                 \
+                                  NAME<Bytes, Monoid::minimum, T...>};                \
     return loops[static_cast<int>(monoid)];                                           \
   }
 

@@ -23,7 +23,6 @@ class Joiner {
   auto with(const Body& body) const {
     switch (monoid) {
       case Monoid::sum: return body(scalar::Add{});
-      case Monoid::product: return body(scalar::Multiply{});
       case Monoid::maximum: return body(scalar::Maximum{});
       case Monoid::minimum: break;
     }

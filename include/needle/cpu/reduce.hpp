@@ -35,8 +35,7 @@ class Reducer {
 
   /// The results, outer kept axes before inner kept ones.
   std::vector<Wide> run() {
-    const Wide identity = join_.monoid == Monoid::product ? 1 : 0;
-    std::vector<Wide> out(static_cast<std::size_t>(outer_ * inner_), identity);
+    std::vector<Wide> out(static_cast<std::size_t>(outer_ * inner_));
     if (out.empty() || length_ == 0) return out;
     // A piece is a part of the reduced range of one outer index and one run of inner positions.
     const std::int64_t width = (std::min)(inner_, tile), runs = (inner_ + width - 1) / width;

@@ -22,7 +22,6 @@ template <class T>
 NEEDLE_FN T join(Monoid monoid, T a, T b) {
   switch (monoid) {
     case Monoid::sum: return scalar::Add::apply(a, b);
-    case Monoid::product: return scalar::Multiply::apply(a, b);
     case Monoid::maximum: return scalar::Maximum::apply(a, b);
     default: return scalar::Minimum::apply(a, b);
   }

@@ -175,25 +175,25 @@ inline Program identity_program(Arithmetic arithmetic = Arithmetic::real) {
 }
 
 /// How a reduction joins two values.
-enum class Monoid : std::uint8_t { sum, product, maximum, minimum };
+enum class Monoid : std::uint8_t { sum, maximum, minimum };
 
 /// The scalar function of a monoid.
 constexpr int scalar_code(Monoid monoid) {
-  constexpr int codes[] = {scalar::code<scalar::Add>, scalar::code<scalar::Multiply>,
-                           scalar::code<scalar::Maximum>, scalar::code<scalar::Minimum>};
+  constexpr int codes[] = {scalar::code<scalar::Add>, scalar::code<scalar::Maximum>,
+                           scalar::code<scalar::Minimum>};
   return codes[static_cast<int>(monoid)];
 }
 
 /// The op that joins values so.
 constexpr std::string_view name(Monoid monoid) {
-  constexpr std::string_view names[] = {"sum", "prod", "max", "min"};
+  constexpr std::string_view names[] = {"sum", "max", "min"};
   return names[static_cast<int>(monoid)];
 }
 
-/// What a monoid gives for no values at all: 0, 1, -infinity, infinity.
+/// What a monoid gives for no values at all: 0, -infinity, infinity.
 constexpr double identity_of(Monoid monoid) {
   constexpr double infinity = __builtin_huge_val();
-  constexpr double values[] = {0, 1, -infinity, infinity};
+  constexpr double values[] = {0, -infinity, infinity};
   return values[static_cast<int>(monoid)];
 }
 

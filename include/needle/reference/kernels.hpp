@@ -94,7 +94,7 @@ void reduce(Monoid monoid, const Program& program, std::span<const Array<Referen
   Shape kept, reduced;
   for (int i = 0; i < shape.ndim(); ++i) (mask >> i & 1 ? reduced : kept).push_back(shape[i]);
   for_each_position(kept, [&](const Dims& outer) {
-    Wide sum = monoid == Monoid::product ? 1 : 0;
+    Wide sum = 0;
     bool first = true;
     for_each_position(reduced, [&](const Dims& inner) {
       Dims at;
