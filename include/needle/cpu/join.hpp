@@ -9,6 +9,9 @@
 
 namespace needle::cpu {
 
+/// How many results of chains are joined as floats before they are widened.
+inline constexpr int most_raised = 16;
+
 /// Joins single values, and arrays of them, as a monoid does.
 template <class R>
 class Joiner {
@@ -73,56 +76,62 @@ template <class R>
 class Row {
  public:
   using Wide = typename Joiner<R>::Wide;
-  /// Elements after which chains are widened: 16 to a chain, so far an error grows.
+  /// Elements after which chains are joined to those of a level above, which are widened after 16
+  /// of that: an error grows over twice 16 additions, and no further.
   static constexpr std::int64_t most = 16 * chains;
 
   explicit Row(const Joiner<R>& join) : join_(join) {}
+  Row(const Row&) = delete;
 
-  /// At most `most` values; but for the last ones, whole runs of chains.
+  /// No more than two tiles of values; but for the last ones, whole runs of chains.
   void add(const R* v, std::int64_t n) {
-    std::int64_t i = 0;
     if constexpr (!std::is_integral_v<R>) {
-      i = n / block * block;
-      if (i > 0) add_blocks(v, i);
-      if (i > 0 && i < n) {
-        R last[block];
-        std::fill_n(last, block, identity());
-        std::copy(v + i, v + n, last);
-        return add_blocks(last, block);
-      }
+      if (n >= block) return add_runs(v, n);
     }
-    for (; i < n; ++i) put(v[i]);
+    for (std::int64_t i = 0; i < n; ++i) put(v[i]);
   }
 
   Wide value() {
     if constexpr (!std::is_integral_v<R>) {
-      if (held_ > 0) widen();
+      if (held_ > 0) raise();
+      if (raised_ > 0) widen();
     }
     return value_;
   }
 
  private:
   R identity() const { return static_cast<R>(identity_of(join_.monoid)); }
-  void add_blocks(const R* v, std::int64_t n) {
+  void add_runs(const R* v, std::int64_t n) {
     if (held_ == 0) std::fill_n(chain_, chains, identity());
-    join_.fold_row(chain_, v, n, chains);
+    const std::int64_t whole = n / block * block;
+    join_.fold_row(chain_, v, whole, chains);
+    join_.with([&]<class F>(F) {
+      for (std::int64_t j = 0; j < n - whole; ++j) chain_[j] = F::apply(chain_[j], v[whole + j]);
+    });
     held_ += n;
-    if (held_ >= most) widen();
+    if (held_ >= most) raise();
+  }
+  void raise() {
+    if (raised_++ == 0) std::swap(chain_, upper_);
+    else join_.fold_row(upper_, chain_, chains, chains);
+    held_ = 0;
+    if (raised_ == most_raised) widen();
   }
   void widen() {
     put(join_.with([&]<class F>(F) {
-      const auto halve = [](auto* x, auto half) {
-        for (int j = 0; j < half; ++j) x[j] = F::apply(x[j], x[j + half]);
-      };
-      halve(chain_, std::integral_constant<int, 32>());
-      halve(chain_, std::integral_constant<int, 16>());
-      Wide wide[block];
-      for (int j = 0; j < block; ++j) wide[j] = chain_[j];
-      halve(wide, std::integral_constant<int, 8>());
-      halve(wide, std::integral_constant<int, 4>());
-      return F::apply(F::apply(wide[0], wide[2]), F::apply(wide[1], wide[3]));
+      R sixteen[16];
+      for (int j = 0; j < 16; ++j) {
+        sixteen[j] =
+            F::apply(F::apply(upper_[j], upper_[j + 32]), F::apply(upper_[j + 16], upper_[j + 48]));
+      }
+      Wide four[4];
+      for (int j = 0; j < 4; ++j) {
+        const Wide a = sixteen[j], b = sixteen[j + 4], c = sixteen[j + 8], d = sixteen[j + 12];
+        four[j] = F::apply(F::apply(a, c), F::apply(b, d));
+      }
+      return F::apply(F::apply(four[0], four[2]), F::apply(four[1], four[3]));
     }));
-    held_ = 0;
+    raised_ = 0;
   }
   void put(Wide value) {
     value_ = empty_ ? value : join_(value_, value);
@@ -131,9 +140,11 @@ class Row {
 
   const Joiner<R>& join_;
   std::int64_t held_ = 0;  // elements in the chains
+  int raised_ = 0;         // results of chains in those above
   bool empty_ = true;
   Wide value_{};
-  alignas(64) R chain_[chains];
+  alignas(64) R room_[2][chains];
+  R *chain_ = room_[0], *upper_ = room_[1];
 };
 
 }  // namespace needle::cpu
