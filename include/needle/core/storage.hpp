@@ -1,10 +1,8 @@
 // A block of a device's memory with counted owners.
 #pragma once
 
-#include <functional>
-
 #include "needle/core/cache.hpp"
-#include "needle/core/ref.hpp"
+#include "needle/core/callback.hpp"
 
 namespace needle {
 
@@ -12,7 +10,7 @@ namespace needle {
 template <Device D>
 struct Storage : Counted {
   explicit Storage(std::size_t bytes) : bytes(bytes), data(D::allocate(bytes)) {}
-  Storage(void* borrowed, std::size_t bytes, std::function<void()> at_end)
+  Storage(void* borrowed, std::size_t bytes, Callback<void()> at_end)
       : bytes(bytes), data(borrowed), owned(false), at_end(std::move(at_end)) {}
   Storage(const Storage&) = delete;
   ~Storage() {
@@ -26,7 +24,7 @@ struct Storage : Counted {
   /// written; borrowed memory is neither.
   bool owned = true;
   /// Called when a borrowed block is no longer needed; may be empty.
-  std::function<void()> at_end;
+  Callback<void()> at_end;
 };
 
 template <Device D>

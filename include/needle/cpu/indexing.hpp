@@ -1,6 +1,8 @@
 // Kernels on the CPU that read or write where an index says, and positions of extremes.
 #pragma once
 
+#include <algorithm>
+
 #include "needle/core/lines.hpp"
 #include "needle/cpu/fold.hpp"
 #include "needle/cpu/interpreter.hpp"

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <type_traits>
 
 #include "needle/core/error.hpp"
@@ -55,7 +54,7 @@ void parallel_for(int64_t chunks, F&& body) {
   using Body = std::remove_reference_t<F>;
   cpu::run_chunks(
       chunks, [](void* f, int64_t chunk) { (*static_cast<Body*>(f))(chunk); },
-      const_cast<void*>(static_cast<const void*>(std::addressof(body))));
+      const_cast<void*>(static_cast<const void*>(&body)));
 }
 
 }  // namespace needle

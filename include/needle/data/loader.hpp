@@ -2,10 +2,12 @@
 #pragma once
 
 #include <condition_variable>
-#include <functional>
+#include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include "needle/core/callback.hpp"
 #include "needle/data/dataset.hpp"
 #include "needle/data/transform.hpp"
 #include "needle/graph/parameter.hpp"
@@ -15,7 +17,7 @@ namespace needle::data {
 
 /// Changes one uint8 item of a shape in place: `RandomShift{2}`, or a function of the same
 /// arguments. Several threads call it at once, each with an item of its own.
-using Transform = std::function<void(std::uint8_t* item, const Shape& shape, ItemRandom& random)>;
+using Transform = Callback<void(std::uint8_t* item, const Shape& shape, ItemRandom& random)>;
 
 /// Options of `DataLoader`.
 struct LoaderOptions {

@@ -15,8 +15,8 @@
 // parts of the op's.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <memory>
 
 #include "needle/graph/tensor.hpp"
 
@@ -114,14 +114,21 @@ Dtype result_dtype(const O& op, std::span<const Ref<Expression<D>>> inputs, cons
   else return real<D>;
 }
 
+template <Device D, std::size_t n>
+struct Bundle : Counted {
+  explicit Bundle(std::array<Array<D>, n> parts) : parts(std::move(parts)) {}
+  friend void destroy(Bundle* bundle) { delete bundle; }
+  std::array<Array<D>, n> parts;
+};
+
 /// Several arrays as the value of one node: a block that holds their handles.
 template <Device D, std::size_t n>
 Array<D> bundle(std::array<Array<D>, n> parts) {
   std::size_t bytes = 0;
   for (const Array<D>& part : parts) bytes += part.storage->bytes;
-  const auto kept = std::make_shared<std::array<Array<D>, n>>(std::move(parts));
+  const Ref kept(new Bundle<D, n>(std::move(parts)));
   Array<D> result;
-  result.storage = Ref(new Storage<D>(kept->data(), bytes, [kept] {}));
+  result.storage = Ref(new Storage<D>(kept->parts.data(), bytes, [kept] {}));
   static_cast<Layout&>(result) = compact_layout({0});
   return result;
 }

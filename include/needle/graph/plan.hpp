@@ -2,7 +2,6 @@
 #pragma once
 
 #include <climits>
-#include <memory>
 
 #include "needle/graph/expression.hpp"
 
@@ -23,23 +22,22 @@ struct Plan {
 /// The lists of a schedule. A thread keeps those of its last one for the next, so that small graphs
 /// are evaluated without asking the system for memory.
 template <Device D>
-struct Lists {
+struct Lists : Counted {
   std::vector<Expression<D>*> nodes, stack, sources, stored;
   std::vector<Plan> plans;
   std::vector<Array<D>> arrays, results;
 
-  static std::unique_ptr<Lists> take() {
-    return spare() ? std::move(spare()) : std::make_unique<Lists>();
-  }
-  static void give_back(std::unique_ptr<Lists> lists) {
+  static Ref<Lists> take() { return spare() ? std::move(spare()) : Ref(new Lists); }
+  static void give_back(Ref<Lists> lists) {
     lists->nodes.clear(), lists->stack.clear(), lists->sources.clear(), lists->stored.clear();
     lists->plans.clear(), lists->arrays.clear(), lists->results.clear();
     spare() = std::move(lists);
   }
 
  private:
-  static std::unique_ptr<Lists>& spare() {
-    static thread_local std::unique_ptr<Lists> lists;
+  friend void destroy(Lists* lists) { delete lists; }
+  static Ref<Lists>& spare() {
+    static thread_local Ref<Lists> lists;
     return lists;
   }
 };

@@ -2,6 +2,8 @@
 // waited too long.
 #pragma once
 
+#include <algorithm>
+
 #include "needle/graph/schedule.hpp"
 
 namespace needle {

@@ -281,7 +281,7 @@ class Schedule {
     nodes_.clear();
   }
 
-  std::unique_ptr<Lists<D>> lists_ = Lists<D>::take();
+  Ref<Lists<D>> lists_ = Lists<D>::take();
   std::vector<Expression<D>*>& nodes_ = lists_->nodes;  // in order of creation
   std::vector<Plan>& plans_ = lists_->plans;
   // Of the program being built: its sources, their arrays, its results and whose they are.

@@ -6,8 +6,6 @@
 // gradient.
 #pragma once
 
-#include <memory>
-
 #include "needle/graph/realize.hpp"
 
 namespace needle::detail {
@@ -38,10 +36,11 @@ struct Transfer : Expression<D> {
 };
 
 /// A tape of any device.
-struct AnyTape {
+struct AnyTape : Counted {
   AnyTape() = default;
   AnyTape(const AnyTape&) = delete;
   virtual ~AnyTape() = default;
+  friend void destroy(AnyTape* tape) { delete tape; }
 
   /// Adds what is below its nodes, on other tapes too; whether there was anything to look at.
   virtual bool collect(Tapes& tapes) = 0;
@@ -75,7 +74,7 @@ class Tapes {
     for (const auto& tape : tapes_) {
       if (tape->device == &tag<D>) return static_cast<Tape<D>&>(*tape);
     }
-    tapes_.push_back(std::make_unique<Tape<D>>());
+    tapes_.push_back(Ref<AnyTape>(new Tape<D>));
     tapes_.back()->device = &tag<D>;
     return static_cast<Tape<D>&>(*tapes_.back());
   }
@@ -149,7 +148,7 @@ class Tapes {
     }
   }
 
-  std::vector<std::unique_ptr<AnyTape>> tapes_;
+  std::vector<Ref<AnyTape>> tapes_;
   std::vector<Stretch> stretches_;  // all nodes, in order of creation
 };
 

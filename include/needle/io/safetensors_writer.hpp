@@ -2,6 +2,7 @@
 // templates so that a program without files does not compile them.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

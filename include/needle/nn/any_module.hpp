@@ -13,7 +13,7 @@ class AnyModule {
   template <class M>
   requires(!std::same_as<M, AnyModule> && Module<M, Tensor<D>>) AnyModule(M module)
       : held_(new Held<M>(std::move(module))) {}
-  AnyModule(const AnyModule& other) : held_(other.held_ ? other.held_->copy() : nullptr) {}
+  AnyModule(const AnyModule& other) : held_(other.held_ ? other.held_->copy() : Ref<Base>()) {}
   AnyModule(AnyModule&&) noexcept = default;
   AnyModule& operator=(AnyModule other) noexcept {
     held_ = std::move(other.held_);
@@ -29,11 +29,12 @@ class AnyModule {
   }
 
  private:
-  struct Base {
+  struct Base : Counted {
     virtual ~Base() = default;
+    friend void destroy(Base* base) { delete base; }
     virtual Tensor<D> call(const Tensor<D>& x) const = 0;
     virtual void visit(Visitor<D>& visitor, const std::string& path) = 0;
-    virtual std::unique_ptr<Base> copy() const = 0;
+    virtual Ref<Base> copy() const = 0;
   };
   template <class M>
   struct Held final : Base {
@@ -42,10 +43,10 @@ class AnyModule {
     void visit(Visitor<D>& visitor, const std::string& path) override {
       nn::visit<D>(visitor, module, path);
     }
-    std::unique_ptr<Base> copy() const override { return std::make_unique<Held>(module); }
+    Ref<Base> copy() const override { return Ref<Base>(new Held(module)); }
     M module;
   };
-  std::unique_ptr<Base> held_;
+  Ref<Base> held_;
 };
 
 }  // namespace needle::nn

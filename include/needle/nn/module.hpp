@@ -8,7 +8,6 @@
 
 #include <array>
 #include <concepts>
-#include <memory>
 #include <optional>
 #include <tuple>
 
@@ -57,11 +56,12 @@ template <Device D>
 inline constexpr bool is_named<Buffer<D>> = true;
 
 template <class T>
-inline constexpr bool is_optional = false;
+inline constexpr bool is_optional = requires {  // std::unique_ptr, without its header
+  typename T::element_type;
+  typename T::deleter_type;
+};
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
-template <class T, class Delete>
-inline constexpr bool is_optional<std::unique_ptr<T, Delete>> = true;
 
 template <class T>
 inline constexpr bool is_tuple = false;

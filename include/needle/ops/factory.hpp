@@ -81,7 +81,7 @@ Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
 
 namespace detail {
 template <Device D, Element T>
-Array<D> borrowed(const T* values, const Shape& shape, std::function<void()> at_end) {
+Array<D> borrowed(const T* values, const Shape& shape, Callback<void()> at_end) {
   const auto bytes = static_cast<std::size_t>(checked(shape, "borrow").size()) * sizeof(T);
   Array<D> array;
   static_cast<Layout&>(array) = compact_layout(shape);
@@ -95,7 +95,7 @@ Array<D> borrowed(const T* values, const Shape& shape, std::function<void()> at_
 /// written, must outlive every tensor that sees it, and `at_end` (if any) is called when none does
 /// any more. A GPU sees a copy.
 template <Device D = DefaultDevice, Element T>
-Tensor<D> borrow(const T* values, const Shape& shape, std::function<void()> at_end = {}) {
+Tensor<D> borrow(const T* values, const Shape& shape, Callback<void()> at_end = {}) {
   static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,
                 "borrow: the device calculates in another floating-point type");
   if constexpr (!host_memory<D>) {

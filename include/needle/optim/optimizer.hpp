@@ -4,6 +4,7 @@
 // as a program, so every device can run it, in one pass over a parameter.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
