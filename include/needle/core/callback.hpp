@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <type_traits>
 
 #include "needle/core/ref.hpp"
@@ -17,6 +18,7 @@ template <class Result, class... Arguments>
 class Callback<Result(Arguments...)> {
  public:
   Callback() = default;
+  Callback(std::nullptr_t) {}
   template <class F>
   requires(!std::same_as<F, Callback> && std::is_invocable_r_v<Result, F&, Arguments...>)
       Callback(F function)
