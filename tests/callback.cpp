@@ -8,6 +8,7 @@ TEST_CASE("A callback is what it was made from, or nothing") {
   const Callback<int(int, int)> nothing, add = [](int a, int b) { return a + b; };
   CHECK_FALSE(nothing);
   CHECK_FALSE(Callback<int(int, int)>(nullptr));
+  CHECK_FALSE(Callback<int(int, int)>(static_cast<int (*)(int, int)>(nullptr)));
   REQUIRE(add);
   CHECK(add(2, 3) == 5);
 }

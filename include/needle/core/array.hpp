@@ -12,6 +12,7 @@ namespace needle {
 /// A view of storage on device `D`; copying one copies the handle, never an element.
 template <Device D>
 struct Array : Layout {
+  /// Absent: no shape and no storage.
   Array() = default;
   /// A new compact array whose elements are not set.
   Array(const Shape& shape, Dtype dtype)
@@ -30,7 +31,9 @@ struct Array : Layout {
   /// Whether there are elements to speak of (an absent array has no storage).
   explicit operator bool() const { return static_cast<bool>(storage); }
 
+  /// How its elements are stored.
   Dtype dtype = real<D>;
+  /// The memory it looks at, shared with its other views; null where it is absent.
   Ref<Storage<D>> storage;
 };
 

@@ -24,6 +24,7 @@ class Cache {
     return *cache;
   }
 
+  /// A block of at least this many bytes; throws `Error` when the device has no more memory.
   void* allocate(std::size_t bytes) {
     const auto [index, size] = size_class(bytes);
     std::lock_guard lock(mutex_);
@@ -43,6 +44,7 @@ class Cache {
     return block;
   }
 
+  /// Takes back a block that was allocated with this number of bytes.
   void release(void* block, std::size_t bytes) {
     const auto [index, size] = size_class(bytes);
     std::lock_guard lock(mutex_);
@@ -53,11 +55,13 @@ class Cache {
     stats_.cached += size;
   }
 
+  /// Live, peak and cached bytes, each block counted with the size of its class.
   MemoryStats stats() {
     std::lock_guard lock(mutex_);
     return stats_;
   }
 
+  /// Gives every cached block back to the system.
   void empty() {
     std::lock_guard lock(mutex_);
     empty_locked();
@@ -72,7 +76,8 @@ class Cache {
       const std::size_t steps = bytes == 0 ? 1 : (bytes + 63) / 64;
       return {steps, steps * 64};
     }
-    const int power = std::bit_width(bytes - 1) - 1;  // 2^power < bytes <= 2^(power + 1)
+    const int power =
+        static_cast<int>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power + 1)
     const std::size_t step = std::size_t{1} << (power - 3);
     const std::size_t steps = (bytes + step - 1) / step;  // 9 to 16
     return {17 + static_cast<std::size_t>(power - 10) * 8 + (steps - 9), steps * step};

@@ -13,20 +13,29 @@ namespace needle {
 template <class Signature>
 class Callback;
 
-/// What can be called with these arguments, or nothing; a copy calls the same object.
+/// What can be called with these arguments, or nothing, which a null pointer to a function is too;
+/// a copy calls the same object.
 template <class Result, class... Arguments>
 class Callback<Result(Arguments...)> {
  public:
+  /// Empty: nothing to call.
   Callback() = default;
   Callback(std::nullptr_t) {}
+  /// Holds a copy of a function or a function object.
   template <class F>
   requires(!std::same_as<F, Callback> && std::is_invocable_r_v<Result, F&, Arguments...>)
-      Callback(F function)
-      : held_(new Held<F>(std::move(function))) {}
+      Callback(F function) {
+    if constexpr (std::is_pointer_v<F>) {
+      if (function == nullptr) return;
+    }
+    held_ = Ref<Base>(new Held<F>(std::move(function)));
+  }
 
+  /// Calls what it holds; an empty one must not be called.
   Result operator()(Arguments... arguments) const {
     return held_->call(std::forward<Arguments>(arguments)...);
   }
+  /// Whether there is something to call.
   explicit operator bool() const { return static_cast<bool>(held_); }
 
  private:

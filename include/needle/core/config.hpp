@@ -1,9 +1,9 @@
 // Everything needle knows about compilers, and the only file that asks which one is at work.
 #pragma once
 
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || __FINITE_MATH_ONLY__ > 0
 #error \
-    "needle: -ffast-math breaks its polynomials and its infinities; build without it (-O2 or -O3 is enough)"
+    "needle: -ffast-math and its parts break its polynomials and its infinities; build without them (-O2 or -O3 is enough)"
 #endif
 
 #if !defined(__cplusplus) || __cplusplus < 202002L

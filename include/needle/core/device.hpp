@@ -9,6 +9,7 @@
 
 namespace needle {
 
+/// The devices: the host, an NVIDIA GPU, and the slow host in double that tests compare with.
 struct Cpu;
 struct Cuda;
 struct Reference;

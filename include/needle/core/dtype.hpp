@@ -26,6 +26,7 @@ constexpr bool is_float(Dtype dtype) { return dtype <= Dtype::float16; }
 /// Whether elements are floats of 16 bits.
 constexpr bool is_half(Dtype dtype) { return dtype == Dtype::bfloat16 || dtype == Dtype::float16; }
 
+/// The name of a dtype: "float32".
 inline std::string str(Dtype dtype) {
   constexpr std::string_view names[] = {"float32", "float64", "bfloat16",
                                         "float16", "int32",   "uint8"};

@@ -74,20 +74,26 @@ NEEDLE_FN constexpr float float_for_rounding(double value) {
 /// An element of `Dtype::float16`: IEEE 754 binary16. It has no arithmetic.
 struct Float16 {
   Float16() = default;
+  /// The nearest number of the format, from a float or a double, rounded once.
   NEEDLE_FN constexpr explicit Float16(float value) : bits(float_to_half(value)) {}
   NEEDLE_FN constexpr explicit Float16(double value) : Float16(float_for_rounding(value)) {}
+  /// Its value; exact.
   NEEDLE_FN constexpr operator float() const { return half_to_float(bits); }
 
+  /// The number as the format has it, sign first.
   std::uint16_t bits = 0;
 };
 
 /// An element of `Dtype::bfloat16`: the upper half of a float. It has no arithmetic.
 struct BFloat16 {
   BFloat16() = default;
+  /// The nearest number of the format, from a float or a double, rounded once.
   NEEDLE_FN constexpr explicit BFloat16(float value) : bits(float_to_bfloat16(value)) {}
   NEEDLE_FN constexpr explicit BFloat16(double value) : BFloat16(float_for_rounding(value)) {}
+  /// Its value; exact.
   NEEDLE_FN constexpr operator float() const { return bfloat16_to_float(bits); }
 
+  /// The upper 16 bits of the float.
   std::uint16_t bits = 0;
 };
 

@@ -7,11 +7,16 @@ namespace needle {
 
 /// Where the elements of a view lie in their storage, counted in elements.
 struct Layout {
+  /// How many elements it has along each dimension.
   Shape shape;
+  /// How far apart neighbours are along each dimension.
   Strides strides;
+  /// Where its first element lies.
   std::int64_t offset = 0;
 
+  /// How many dimensions it has.
   int ndim() const { return shape.ndim(); }
+  /// How many elements it has.
   std::int64_t size() const { return shape.size(); }
 
   /// Whether the elements lie in row-major order without gaps (dimensions of size 1 do not matter).

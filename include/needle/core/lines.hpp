@@ -7,12 +7,14 @@ namespace needle {
 
 /// The lines of a view along one axis, numbered row-major over the other axes.
 struct Lines {
+  /// The lines of x along this axis, which counts from the front.
   template <Device D>
   Lines(const Array<D>& x, int axis) : length(x.shape[axis]), stride(x.strides[axis]) {
     others = x;
     others.offset = 0;
     others = selected(others, axis, 0);
   }
+  /// How many lines there are.
   std::int64_t count() const { return others.size(); }
   /// The offset of a line's first element.
   std::int64_t start(std::int64_t line) const {
@@ -24,7 +26,9 @@ struct Lines {
     return at;
   }
 
+  /// The other axes, from offset 0.
   Layout others;
+  /// How many elements a line has, and how far apart they are.
   std::int64_t length, stride;
 };
 
@@ -44,9 +48,9 @@ std::int32_t first_extreme(const T* x, std::int64_t n, std::int64_t stride, bool
   return static_cast<std::int32_t>(best);
 }
 
-/// An index, if it lies in [0, size); refused otherwise, in the name of the op.
-inline std::int64_t checked_index(std::int64_t index, std::int64_t size, std::string_view op) {
-  if (index < 0 || index >= size) fail(op, ": index ", index, " is outside of [0, ", size, ")");
+/// An index, if it lies in [0, size); refused otherwise. Who asked adds a name.
+inline std::int64_t checked_index(std::int64_t index, std::int64_t size) {
+  if (index < 0 || index >= size) fail("index ", index, " is outside of [0, ", size, ")");
   return index;
 }
 
@@ -60,9 +64,8 @@ class GatherLoop {
 
   /// `out` has the shape of `index`, whose elements are int32 on the host.
   template <Device D>
-  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out,
-             std::string_view op)
-      : axis_(axis), x_(x), index_(index), out_(out), op_(op) {
+  GatherLoop(const Array<D>& x, const Array<D>& index, int axis, const Array<D>& out)
+      : axis_(axis), x_(x), index_(index), out_(out) {
     if (index.size() > 0) values_ = index.template data<std::int32_t>();
     const int last = out.ndim() - 1;
     const bool rows =
@@ -74,6 +77,7 @@ class GatherLoop {
     out_stride = out.strides[last];
   }
 
+  /// How many rows the result has; none if they are empty.
   std::int64_t rows() const { return length == 0 ? 0 : out_.size() / length; }
 
   /// A row; an index that is out of range is refused.
@@ -86,17 +90,17 @@ class GatherLoop {
       from += at[i] * index_.strides[i];
       row.out += at[i] * out_.strides[i];
     }
-    at[axis_] = checked_index(values_[from], x_.shape[axis_], op_);
+    at[axis_] = checked_index(values_[from], x_.shape[axis_]);
     for (int i = 0; i < outer_; ++i) row.x += at[i] * x_.strides[i];
     return row;
   }
 
+  /// Elements of a row, and how far apart they are in x and in the result.
   std::int64_t length = 1, x_stride = 0, out_stride = 0;
 
  private:
   int axis_, outer_ = 0;
   Layout x_, index_, out_;
-  std::string_view op_;
   const std::int32_t* values_ = nullptr;
 };
 

@@ -11,18 +11,23 @@ namespace needle {
 
 /// Where a run of random numbers starts. A key is fixed when an expression is built.
 struct RandomKey {
+  /// The key, the upper half of the counter, and the first number, four to a block.
   std::uint64_t seed = 0, stream = 0, offset = 0;
 };
 
 /// What random numbers are made into: `uniform` in [low, high), `normal` with mean and deviation,
 /// `bernoulli` 1 with probability `a`, `integer` whole numbers from a up to b - 1.
 struct Distribution {
+  /// Which numbers they are made into.
   enum Kind { uniform, normal, bernoulli, integer } kind = uniform;
+  /// `uniform` low and high, `normal` mean and deviation, `bernoulli` probability, `integer`
+  /// bounds.
   double a = 0, b = 1;
 };
 
 /// Four 32-bit words: one block of the generator.
 struct PhiloxBlock {
+  /// Each of them uniform over all 32-bit numbers.
   std::uint32_t word[4];
 };
 

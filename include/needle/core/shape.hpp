@@ -16,7 +16,9 @@ inline constexpr int max_dims = 8;
 
 /// A short list of 64-bit numbers, one for each dimension, held in place.
 struct Dims {
+  /// None: what a scalar has.
   constexpr Dims() = default;
+  /// These numbers, in order; more than `max_dims` are refused.
   constexpr Dims(std::initializer_list<std::int64_t> values) {
     for (std::int64_t value : values) push_back(value);
   }
@@ -24,26 +26,35 @@ struct Dims {
     for (std::int64_t value : values) push_back(value);
   }
 
+  /// How many there are.
   constexpr int ndim() const { return ndim_; }
+  /// Number i from the front, from 0 to ndim() - 1; it is not checked.
   constexpr std::int64_t operator[](int i) const { return values_[i]; }
   constexpr std::int64_t& operator[](int i) { return values_[i]; }
+  /// From the first to the last.
   constexpr const std::int64_t* begin() const { return values_; }
   constexpr const std::int64_t* end() const { return values_ + ndim_; }
+  /// The last; there must be one.
   constexpr std::int64_t back() const { return values_[ndim_ - 1]; }
 
+  /// Adds a number at the end; beyond `max_dims` it is refused.
   constexpr void push_back(std::int64_t value) {
     if (ndim_ == max_dims) fail("shape: more than ", max_dims, " dimensions");
     values_[ndim_++] = value;
   }
+  /// Adds a number as number `at`; those from there on move back, and beyond `max_dims` it is
+  /// refused.
   constexpr void insert(int at, std::int64_t value) {
     push_back(value);
     for (int i = ndim_ - 1; i > at; --i) values_[i] = values_[i - 1];
     values_[at] = value;
   }
+  /// Removes number `at`, which must be there; those behind it move up.
   constexpr void erase(int at) {
     --ndim_;
     for (int i = at; i < ndim_; ++i) values_[i] = values_[i + 1];
   }
+  /// Whether they are as many and the same.
   friend constexpr bool operator==(const Dims& a, const Dims& b) {
     if (a.ndim_ != b.ndim_) return false;
     for (int i = 0; i < a.ndim_; ++i) {
@@ -71,6 +82,7 @@ inline std::string str(const Dims& dims) {
 /// The sizes of a tensor; its product, `size()`, fits in 63 bits, or `checked` refuses it.
 struct Shape : Dims {
   using Dims::Dims;
+  /// How many elements there are: the product of the sizes, 1 for a scalar.
   constexpr std::int64_t size() const {
     std::int64_t product = 1;
     for (std::int64_t n : *this) product *= n;
@@ -87,6 +99,7 @@ struct Strides : Dims {
 /// A list of dimensions an op works on; negative numbers count from the end.
 struct Axes : Dims {
   using Dims::Dims;
+  /// One axis, without braces.
   constexpr Axes(int axis) : Dims{axis} {}
 };
 
@@ -117,8 +130,8 @@ inline Strides row_major(const Shape& shape) {
 inline int normal_axis(std::int64_t axis, int ndim, std::string_view op) {
   if (axis < -ndim || axis >= ndim) {
     if (ndim == 0) fail(op, ": axis ", axis, ", but a scalar has no axes");
-    fail(op, ": axis ", axis, " of a tensor of ", ndim, " dimensions; axes run from ", -ndim,
-         " to ", ndim - 1);
+    fail(op, ": axis ", axis, " of a tensor of ", ndim, ndim == 1 ? " dimension" : " dimensions",
+         "; axes run from ", -ndim, " to ", ndim - 1);
   }
   return static_cast<int>(axis < 0 ? axis + ndim : axis);
 }
@@ -152,6 +165,15 @@ inline Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view o
     if (n == 1) n = m;
   }
   return checked(result, op);
+}
+
+/// Whether a shape broadcasts to another, which stays as it is.
+inline bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int skip = to.ndim() - from.ndim();
+  for (int i = 0; skip >= 0 && i < from.ndim(); ++i) {
+    if (from[i] != 1 && from[i] != to[skip + i]) return false;
+  }
+  return skip >= 0;
 }
 
 /// The shape after reducing the axes of `mask`, which stay as size 1 with `keepdims`.

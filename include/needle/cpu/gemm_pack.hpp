@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "needle/core/per_thread.hpp"
 #include "needle/cpu/gemm_kernel.hpp"
 
 namespace needle::cpu {
@@ -103,7 +104,6 @@ class GemmScratch {
   float* get(int64_t size) {
     if (size > size_) {
       release();
-      size_ = 0;
       data_ = static_cast<float*>(::operator new(static_cast<size_t>(size) * sizeof(float), align));
       size_ = size;
     }
@@ -115,6 +115,7 @@ class GemmScratch {
   void release() {
     if (data_) ::operator delete(data_, align);
     data_ = nullptr;
+    size_ = 0;
   }
   float* data_ = nullptr;
   int64_t size_ = 0;
@@ -123,8 +124,10 @@ class GemmScratch {
 /// This thread's buffer for one purpose: packed operands (0), or a transposed result (1).
 template <int Purpose>
 GemmScratch& gemm_scratch() {
-  static thread_local GemmScratch scratch;
-  return scratch;
+  if (GemmScratch* scratch = detail::per_thread<GemmScratch, Purpose>()) return *scratch;
+  static constinit thread_local GemmScratch* late = nullptr;  // never given back
+  if (!late) late = new GemmScratch;
+  return *late;
 }
 
 }  // namespace needle::cpu

@@ -107,7 +107,7 @@ void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>& out) {
 /// out[..., i, ...] = x[..., index[..., i, ...], ...]; rows whose index is one are moved whole.
 NEEDLE_ON_DEMAND
 void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
-  const GatherLoop loop(x, index, axis, out, "gather");
+  const GatherLoop loop(x, index, axis, out);
   const auto move = [&]<class T>(T* to, const T* from) {
     cpu::for_each_chunk(loop.rows(), 2 * loop.length, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
@@ -125,7 +125,7 @@ void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.
 NEEDLE_ON_DEMAND
 void scatter_add(const Array<Cpu>& source, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
-  const GatherLoop loop(out, index, axis, source, "scatter_add");
+  const GatherLoop loop(out, index, axis, source);
   float* to = out.data<float>();
   const float* from = source.data<float>();
   for (std::int64_t row = 0; row < loop.rows(); ++row) {

@@ -27,8 +27,7 @@
 #include <pthread.h>
 #endif
 
-#include "needle/core/config.hpp"
-#include "needle/core/error.hpp"
+#include "needle/core/environment.hpp"
 
 namespace needle::cpu {
 
@@ -74,7 +73,7 @@ inline bool& in_parallel_region() {
 
 /// The processors this process may run on; NEEDLE_NUM_THREADS overrides it.
 inline int default_num_threads() {
-  if (const char* wish = std::getenv("NEEDLE_NUM_THREADS")) {
+  if (const char* wish = detail::environment("NEEDLE_NUM_THREADS")) {
     char* end = nullptr;
     const long n = std::strtol(wish, &end, 10);
     if (end == wish || *end != '\0' || n < 1 || n > 4096) {

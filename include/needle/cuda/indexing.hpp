@@ -51,7 +51,7 @@ void check_range(const Array<Cuda>& index, std::int64_t size, const char* op) {
   const std::int64_t offset = offset_in(work.space, work.index, static_cast<std::int64_t>(found));
   visit(index.dtype, [&]<class T>(T value) {
     Cuda::download(&value, index.data<T>() + offset, sizeof value);
-    fail(op, ": index ", static_cast<std::int64_t>(value), " is outside of [0, ", size, ")");
+    fail("index ", static_cast<std::int64_t>(value), " is outside of [0, ", size, ")");
   });
 }
 

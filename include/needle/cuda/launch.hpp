@@ -7,9 +7,7 @@
 // names the kernel.
 #pragma once
 
-#include <cstdlib>
-
-#include "needle/core/error.hpp"
+#include "needle/core/environment.hpp"
 
 namespace needle::cuda {
 
@@ -28,8 +26,8 @@ inline void synchronize(const char* what) { check(cudaStreamSynchronize(stream()
 
 /// Whether each launch waits for its kernel (environment: NEEDLE_CUDA_SYNC=1).
 inline bool launches_wait() {
-  static const char* const value = std::getenv("NEEDLE_CUDA_SYNC");
-  return value && *value && *value != '0';
+  static const bool wait = detail::environment_flag("NEEDLE_CUDA_SYNC");
+  return wait;
 }
 
 /// Threads in a block of every kernel.

@@ -175,7 +175,7 @@ void gather(const Array<Reference>& x, const Array<Reference>& index, int axis,
             Array<Reference>& out) {
   reference::for_each_position(out.shape, [&](const Dims& at) {
     Dims from = at;
-    from[axis] = checked_index(reference::read<std::int32_t>(index, at), x.shape[axis], "gather");
+    from[axis] = checked_index(reference::read<std::int32_t>(index, at), x.shape[axis]);
     reference::write(out, at, reference::read<double>(x, from));
   });
 }
@@ -186,8 +186,7 @@ void scatter_add(const Array<Reference>& source, const Array<Reference>& index, 
                  Array<Reference>& out) {
   reference::for_each_position(source.shape, [&](const Dims& at) {
     Dims to = at;
-    to[axis] =
-        checked_index(reference::read<std::int32_t>(index, at), out.shape[axis], "scatter_add");
+    to[axis] = checked_index(reference::read<std::int32_t>(index, at), out.shape[axis]);
     reference::write(out, to,
                      reference::read<double>(out, to) + reference::read<double>(source, at));
   });
