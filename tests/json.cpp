@@ -1,4 +1,4 @@
-#include "needle/io/json.hpp"
+#include "json.hpp"
 
 #include <string>
 

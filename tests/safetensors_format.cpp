@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "needle/io/json.hpp"
+#include "json.hpp"
 #include "needle/io/safetensors_reader.hpp"
 #include "needle/io/safetensors_writer.hpp"
 #include "temporary_folder.hpp"

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "check.hpp"
-#include "needle/io/json.hpp"
+#include "json.hpp"
 #include "needle/io/safetensors_reader.hpp"
 
 #if !defined(NEEDLE_SHARED_DIR)

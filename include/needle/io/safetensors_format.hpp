@@ -22,7 +22,7 @@ namespace needle::io {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 /// Element types of a file, ordered as the format's own writer orders tensors: the last come first.
-enum class ElementType : std::uint8_t { boolean, u8, i8, i16, f16, bf16, i32, f32, f64, i64 };
+enum class ElementType { boolean, u8, i8, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
 
 namespace detail {
 
@@ -32,8 +32,8 @@ struct ElementTypeFacts {
 };
 
 inline constexpr ElementTypeFacts element_types[] = {
-    {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2}, {"F16", 2},
-    {"BF16", 2}, {"I32", 4}, {"F32", 4}, {"F64", 8}, {"I64", 8}};
+    {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2}, {"U16", 2}, {"F16", 2}, {"BF16", 2},
+    {"I32", 4},  {"U32", 4}, {"F32", 4}, {"F64", 8}, {"I64", 8}, {"U64", 8}};
 
 }  // namespace detail
 
@@ -49,9 +49,13 @@ inline std::string str(ElementType type) {
 
 /// One tensor of a file: `begin` and `end` count bytes from the start of the data.
 struct TensorEntry {
+  /// The key in the header.
   std::string name;
+  /// How the elements are stored, row-major and little-endian.
   ElementType type = ElementType::f32;
+  /// The sizes; none for a scalar.
   std::vector<std::int64_t> shape = {};
+  /// The first byte, and the one after the last.
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };

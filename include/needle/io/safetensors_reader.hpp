@@ -27,7 +27,7 @@ struct SafetensorsFile {
   std::vector<std::byte> bytes;      ///< all of the file
   std::uint64_t data_begin = 0;      ///< where the tensors' data begin in `bytes`
   std::vector<TensorEntry> entries;  ///< in the order of the header
-  Metadata metadata;
+  Metadata metadata;                 ///< free text of the header
 
   /// The entry of this name, or null.
   const TensorEntry* find(std::string_view name) const {

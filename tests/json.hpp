@@ -1,5 +1,4 @@
-// A JSON document as a value. The library reads what it needs with JsonReader; this is for looking
-// up.
+// A JSON document as a value, for looking up; the library reads what it needs with JsonReader.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +16,7 @@ namespace needle::io {
 /// A JSON value; asking it for what it is not is an error that says what it is.
 class Json {
  public:
+  /// The six types of values that JSON has (RFC 8259, section 3).
   enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 
   /// How deep arrays and objects may be nested in one another.
@@ -30,9 +30,12 @@ class Json {
     return value;
   }
 
+  /// The type of this value.
   Kind kind() const { return kind_; }
+  /// Whether it is null, which an absent member is not.
   bool is_null() const { return kind_ == Kind::null; }
 
+  /// The value as what its name says; any other type is refused.
   bool boolean() const { return as(Kind::boolean).number_ != 0; }
   double number() const { return as(Kind::number).number_; }
   const std::string& string() const { return as(Kind::string).string_; }
