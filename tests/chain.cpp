@@ -18,10 +18,12 @@ std::vector<cpu::Isa> instruction_sets() {
   return sets;
 }
 
-/// Every triple of numbers that functions treat apart, one after the other.
+/// Numbers that functions treat apart.
+const std::array<float, 11> special{0,     -0.0f,  1,        -1,        0.3f, -2.5f,
+                                    1e30f, 1e-40f, INFINITY, -INFINITY, NAN};
+
+/// Every triple of them, one after the other.
 std::array<std::vector<float>, 3> operands() {
-  const float infinity = INFINITY, nan = NAN;
-  const float special[] = {0, -0.0f, 1, -1, 0.3f, -2.5f, 1e30f, 1e-40f, infinity, -infinity, nan};
   std::array<std::vector<float>, 3> values;
   for (const float x : special) {
     for (const float y : special) {
@@ -42,34 +44,39 @@ bool same(float a, float b) {
 }  // namespace
 
 TEST_CASE("Every link gives what the loop of its function gives") {
-  auto values = operands();
-  const auto n = static_cast<std::int64_t>(values[0].size());
-  std::vector<float> expected(values[0].size()), result(values[0].size());
+  const auto varied = operands();
+  const auto n = static_cast<std::int64_t>(varied[0].size());
+  std::vector<float> expected(varied[0].size()), result(varied[0].size());
   int links = 0;
   for (const cpu::Isa isa : instruction_sets()) {
     const auto loops = cpu::step_table<float>(isa, scalar::ScalarFunctions{});
     const cpu::ChainLoop chain = cpu::chain_loop(isa);
-    for (int function = 0; function < scalar::ScalarFunctions::size; ++function) {
-      const float *a = values[0].data(), *b = values[1].data(), *c = values[2].data();
-      loops[function](expected.data(), a, b, c, n, a);
-      for (int at = 0; at < 3; ++at) {
-        const int code = cpu::link_code(function, at);
-        if (!cpu::is_link[static_cast<std::size_t>(code)]) continue;
-        ++links;
+    for (std::size_t key = 0; key < cpu::link_codes.size(); ++key) {
+      if (cpu::link_codes[key] == cpu::no_link) continue;
+      ++links;
+      const int function = static_cast<int>(key) / 12, at = static_cast<int>(key) / 4 % 3;
+      const int y = at == 0 ? 1 : 0, z = at == 2 ? 1 : 2, constants = static_cast<int>(key) % 4;
+      for (std::size_t number = 0; number < (constants ? special.size() : 1); ++number) {
+        auto values = varied;
+        if (constants & cpu::y_constant) values[y].assign(result.size(), special[number]);
+        if (constants & cpu::z_constant) values[z].assign(result.size(), special[10 - number]);
+        const float *a = values[0].data(), *b = values[1].data(), *c = values[2].data();
+        loops[function](expected.data(), a, b, c, n, a);
         float* const value[] = {values[0].data(), values[1].data(), values[2].data(),
                                 result.data()};
-        const cpu::Link link{static_cast<std::uint8_t>(code), 3, static_cast<std::uint8_t>(at == 0),
-                             static_cast<std::uint8_t>(at == 2 ? 1 : 2)};
-        REQUIRE(chain(value, at, std::span(&link, 1), n) == n);
+        const cpu::Link link[] = {
+            {cpu::link_codes[key], static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(z)},
+            {cpu::store_code, 3}};
+        REQUIRE(chain(value, at, std::span(link), n) == n);
         for (std::size_t i = 0; i < result.size(); ++i) {
           INFO("function " << function << " of " << a[i] << ", " << b[i] << ", " << c[i]
-                           << ", operand at hand " << at);
+                           << ", operand at hand " << at << ", constants " << constants);
           if (!same(result[i], expected[i])) REQUIRE(result[i] == expected[i]);
         }
       }
     }
   }
-  CHECK(links == 37 * static_cast<int>(instruction_sets().size()));
+  CHECK(links == 4 * 37 * static_cast<int>(instruction_sets().size()));
 }
 
 TEST_CASE("A chain stores what is read later, and stops where its value is not read") {

@@ -3,8 +3,9 @@
 // Policy. A loop for each step loads every operand and stores every result. A chain is a run of
 // steps of which each reads the result of the one before: it loads the other operands only and
 // stores what somebody else reads. It goes eight vectors at a time (half of AVX2's registers), so
-// that deciding which step comes next is shared by eight; that pays from three steps on. Functions
-// that need many registers themselves, exp or tanh, stay outside.
+// that deciding which step comes next is shared by eight; that pays from two steps on. Functions
+// that need many registers themselves, exp or tanh, stay outside. Loads are what bounds it, two a
+// cycle at best, so an operand that is one number everywhere is loaded once.
 //
 // The functions stand here once more, on vectors, and the body is a macro, for the reason given in
 // gemm_kernel.hpp. tests/chain.cpp compares every one with its own loop, bit by bit.
@@ -17,106 +18,133 @@
 
 namespace needle::cpu {
 
-/// A step whose operand number `position` is at hand, and the values it reads and writes.
+/// A step of which one operand is at hand, with the values that are the others, in their order; or
+/// what stores what is at hand to the value y.
 struct Link {
-  static constexpr std::uint8_t nowhere = 255;
-
-  std::uint8_t code;    ///< see `link_code`
-  std::uint8_t result;  ///< what it gives, or `nowhere` if only the next link reads that
-  std::uint8_t y, z;    ///< the other operands, in their order
+  std::uint8_t code;  ///< one of `link_codes`, or `store_code`
+  std::uint8_t y, z = 0;
 };
 
-/// value[result] = f(value[start], y, z) link by link, for whole groups of the n elements; returns
+/// Takes value[start] at hand and goes link by link, for whole groups of the n elements; returns
 /// how many elements these are.
 using ChainLoop = std::int64_t (*)(float* const* value, int start, std::span<const Link> links,
                                    std::int64_t n);
 
-/// Fewer steps are faster one by one.
-inline constexpr int shortest_chain = 3;
+/// The most links of a chain: a step and a store of its result each time.
+inline constexpr int longest_chain = 2 * Program::max_steps;
 
-/// A function and the place of the operand at hand: 0, 1 or 2.
-constexpr int link_code(int function, int position) { return 3 * function + position; }
+/// Fewer steps are faster one by one.
+inline constexpr int shortest_chain = 2;
+
+/// Which operands of a link are one number everywhere, read once for all its vectors.
+enum Constants : std::uint8_t { none = 0, y_constant = 1, z_constant = 2, both_constant = 3 };
+
+/// A function, the place of the operand at hand (0, 1 or 2), and which of the others are constant.
+constexpr std::size_t link_key(int function, int position, int constants) {
+  return static_cast<std::size_t>((function * 3 + position) * 4 + constants);
+}
 
 // The cheap functions of s, the operand at hand, by its place among the operands; ANY: it is one of
-// the first two, which may change places.
-#define NEEDLE_LINKS(ONE, ANY)                                               \
-  ONE(Identity, 0, s[T] = s[T])                                              \
-  ONE(Negate, 0, s[T] = -s[T])                                               \
-  ONE(Abs, 0, s[T] = (Value)((Bits)s[T] & 0x7fffffff))                       \
-  ONE(Relu, 0, s[T] = s[T] < zero ? zero : s[T])                             \
-  ANY(Add, s[T] = s[T] + NEEDLE_Y)                                           \
-  ONE(Subtract, 0, s[T] = s[T] - NEEDLE_Y)                                   \
-  ONE(Subtract, 1, s[T] = NEEDLE_Y - s[T])                                   \
-  ANY(Multiply, s[T] = s[T] * NEEDLE_Y)                                      \
-  ONE(Divide, 0, s[T] = s[T] / NEEDLE_Y)                                     \
-  ONE(Divide, 1, s[T] = NEEDLE_Y / s[T])                                     \
-  ONE(Maximum, 0, (t[T] = NEEDLE_Y, s[T] = NEEDLE_EXTREME(s[T], >, t[T])))   \
-  ONE(Maximum, 1, (t[T] = NEEDLE_Y, s[T] = NEEDLE_EXTREME(t[T], >, s[T])))   \
-  ONE(Minimum, 0, (t[T] = NEEDLE_Y, s[T] = NEEDLE_EXTREME(s[T], <, t[T])))   \
-  ONE(Minimum, 1, (t[T] = NEEDLE_Y, s[T] = NEEDLE_EXTREME(t[T], <, s[T])))   \
-  ANY(Equal, s[T] = s[T] == NEEDLE_Y ? one : zero)                           \
-  ANY(NotEqual, s[T] = s[T] != NEEDLE_Y ? one : zero)                        \
-  ONE(Less, 0, s[T] = s[T] < NEEDLE_Y ? one : zero)                          \
-  ONE(Less, 1, s[T] = NEEDLE_Y < s[T] ? one : zero)                          \
-  ONE(LessEqual, 0, s[T] = s[T] <= NEEDLE_Y ? one : zero)                    \
-  ONE(LessEqual, 1, s[T] = NEEDLE_Y <= s[T] ? one : zero)                    \
-  ONE(Where, 0, s[T] = s[T] != zero ? NEEDLE_Y : NEEDLE_Z)                   \
-  ONE(Where, 1, s[T] = NEEDLE_Y != zero ? s[T] : NEEDLE_Z)                   \
-  ONE(Where, 2, s[T] = NEEDLE_Y != zero ? NEEDLE_Z : s[T])                   \
-  ONE(Clamp, 0,                                                              \
-      (t[T] = NEEDLE_Y, s[T] = s[T] < t[T] ? t[T] : s[T], t[T] = NEEDLE_Z,   \
-       s[T] = s[T] > t[T] ? t[T] : s[T]))                                    \
-  ANY(MultiplyAdd, (t[T] = s[T] * NEEDLE_Y, s[T] = t[T] + NEEDLE_Z))         \
-  ONE(MultiplyAdd, 2, (t[T] = NEEDLE_Y * NEEDLE_Z, s[T] = t[T] + s[T]))      \
-  ANY(MultiplySubtract, (t[T] = s[T] * NEEDLE_Y, s[T] = t[T] - NEEDLE_Z))    \
-  ONE(MultiplySubtract, 2, (t[T] = NEEDLE_Y * NEEDLE_Z, s[T] = t[T] - s[T])) \
-  ANY(SubtractProduct, (t[T] = s[T] * NEEDLE_Y, s[T] = NEEDLE_Z - t[T]))     \
-  ONE(SubtractProduct, 2, (t[T] = NEEDLE_Y * NEEDLE_Z, s[T] = s[T] - t[T]))
+// the first two, which may change places. Y and Z are the others. Sums and products, the functions
+// that meet constants most, have links that know which of their operands is one.
+#define NEEDLE_SUM_LINKS(ONE, ANY, C, Y) \
+  ANY(Add, C, s[T] = s[T] + Y)           \
+  ONE(Subtract, 0, C, s[T] = s[T] - Y)   \
+  ONE(Subtract, 1, C, s[T] = Y - s[T])   \
+  ANY(Multiply, C, s[T] = s[T] * Y)
+#define NEEDLE_PRODUCT_LINKS(ONE, ANY, C, Y, Z)                \
+  ANY(MultiplyAdd, C, (t[T] = s[T] * Y, s[T] = t[T] + Z))      \
+  ANY(MultiplySubtract, C, (t[T] = s[T] * Y, s[T] = t[T] - Z)) \
+  ANY(SubtractProduct, C, (t[T] = s[T] * Y, s[T] = Z - t[T]))
+#define NEEDLE_OTHER_LINKS(ONE, ANY, Y, Z)                                                      \
+  ONE(Identity, 0, none, s[T] = s[T])                                                           \
+  ONE(Negate, 0, none, s[T] = -s[T])                                                            \
+  ONE(Abs, 0, none, s[T] = (Value)((Bits)s[T] & 0x7fffffff))                                    \
+  ONE(Relu, 0, none, s[T] = s[T] < zero ? zero : s[T])                                          \
+  ONE(Divide, 0, none, s[T] = s[T] / Y)                                                         \
+  ONE(Divide, 1, none, s[T] = Y / s[T])                                                         \
+  ONE(Maximum, 0, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], >, t[T])))                       \
+  ONE(Maximum, 1, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], >, s[T])))                       \
+  ONE(Minimum, 0, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], <, t[T])))                       \
+  ONE(Minimum, 1, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], <, s[T])))                       \
+  ANY(Equal, none, s[T] = s[T] == Y ? one : zero)                                               \
+  ANY(NotEqual, none, s[T] = s[T] != Y ? one : zero)                                            \
+  ONE(Less, 0, none, s[T] = s[T] < Y ? one : zero)                                              \
+  ONE(Less, 1, none, s[T] = Y < s[T] ? one : zero)                                              \
+  ONE(LessEqual, 0, none, s[T] = s[T] <= Y ? one : zero)                                        \
+  ONE(LessEqual, 1, none, s[T] = Y <= s[T] ? one : zero)                                        \
+  ONE(Where, 0, none, s[T] = s[T] != zero ? Y : Z)                                              \
+  ONE(Where, 1, none, s[T] = Y != zero ? s[T] : Z)                                              \
+  ONE(Where, 2, none, s[T] = Y != zero ? Z : s[T])                                              \
+  ONE(Clamp, 0, none,                                                                           \
+      (t[T] = Y, s[T] = s[T] < t[T] ? t[T] : s[T], t[T] = Z, s[T] = s[T] > t[T] ? t[T] : s[T])) \
+  ONE(MultiplyAdd, 2, none, (t[T] = Y * Z, s[T] = t[T] + s[T]))                                 \
+  ONE(MultiplySubtract, 2, none, (t[T] = Y * Z, s[T] = t[T] - s[T]))                            \
+  ONE(SubtractProduct, 2, none, (t[T] = Y * Z, s[T] = s[T] - t[T]))
+#define NEEDLE_LINKS(ONE, ANY)                                      \
+  NEEDLE_SUM_LINKS(ONE, ANY, none, NEEDLE_Y)                        \
+  NEEDLE_SUM_LINKS(ONE, ANY, y_constant, *move->y)                  \
+  NEEDLE_PRODUCT_LINKS(ONE, ANY, none, NEEDLE_Y, NEEDLE_Z)          \
+  NEEDLE_PRODUCT_LINKS(ONE, ANY, y_constant, *move->y, NEEDLE_Z)    \
+  NEEDLE_PRODUCT_LINKS(ONE, ANY, z_constant, NEEDLE_Y, *move->z)    \
+  NEEDLE_PRODUCT_LINKS(ONE, ANY, both_constant, *move->y, *move->z) \
+  NEEDLE_OTHER_LINKS(ONE, ANY, NEEDLE_Y, NEEDLE_Z)
 
-/// By `link_code`: whether there is such a link.
-inline constexpr auto is_link = [] {
-#define NEEDLE_ONE(F, P, VALUE) found[link_code(scalar::code<scalar::F>, P)] = true;
-#define NEEDLE_ANY(F, VALUE) NEEDLE_ONE(F, 0, ) NEEDLE_ONE(F, 1, )
-  std::array<bool, 3 * scalar::ScalarFunctions::size> found = {};
+inline constexpr std::uint8_t no_link = 255, store_code = 0;
+/// The codes of links by `link_key`, `no_link` where there is none. A link that knows nothing of a
+/// constant serves where there is one too.
+inline constexpr auto link_codes = [] {
+  std::array<std::uint8_t, link_key(scalar::ScalarFunctions::size, 0, none)> codes;
+  codes.fill(no_link);
+  std::uint8_t code = store_code;
+  const auto add = [&](int function, int position, int known) {
+    for (int constants = known; constants <= both_constant; ++constants) {
+      if ((constants & known) == known) codes[link_key(function, position, constants)] = code;
+    }
+  };
+#define NEEDLE_ONE(F, P, C, VALUE) ++code, add(scalar::code<scalar::F>, P, C);
+#define NEEDLE_ANY(F, C, VALUE) NEEDLE_ONE(F, 0, C, ) add(scalar::code<scalar::F>, 1, C);
   NEEDLE_LINKS(NEEDLE_ONE, NEEDLE_ANY)
-  return found;
+  return codes;
 #undef NEEDLE_ANY
 #undef NEEDLE_ONE
 }();
 
-#define NEEDLE_ONE(F, P, VALUE)               \
-  case link_code(scalar::code<scalar::F>, P): \
-    ((VALUE), ...);                           \
+#define NEEDLE_ONE(F, P, C, VALUE)                          \
+  case link_codes[link_key(scalar::code<scalar::F>, P, C)]: \
+    ((VALUE), ...);                                         \
     break;
-#define NEEDLE_ANY(F, VALUE)                  \
-  case link_code(scalar::code<scalar::F>, 0): \
-  case link_code(scalar::code<scalar::F>, 1): \
-    ((VALUE), ...);                           \
-    break;
-#define NEEDLE_Y (*reinterpret_cast<const Memory*>(y + T * lanes))
-#define NEEDLE_Z (*reinterpret_cast<const Memory*>(z + T * lanes))
-#define NEEDLE_CHAIN(NAME, TARGET)                                                      \
-  template <int Bytes, int... T>                                                        \
-  TARGET std::int64_t NAME(float* const* value, int start, std::span<const Link> links, \
-                           std::int64_t n) {                                            \
-    using Memory = typename VectorOf<Bytes>::Memory;                                    \
-    using Value = typename VectorOf<Bytes>::Value;                                      \
-    using Bits = typename VectorOf<Bytes>::Bits;                                        \
-    constexpr std::int64_t lanes = Bytes / sizeof(float), group = lanes * sizeof...(T); \
-    const Value zero = {}, one = zero + 1.0f;                                           \
-    std::int64_t i = 0;                                                                 \
-    for (; i + group <= n; i += group) {                                                \
-      Value t[sizeof...(T)],                                                            \
-          s[] = {*reinterpret_cast<const Memory*>(value[start] + i + T * lanes)...};    \
-      for (const Link& link : links) {                                                  \
-        const float *y = value[link.y] + i, *z = value[link.z] + i;                     \
-        switch (link.code) { NEEDLE_LINKS(NEEDLE_ONE, NEEDLE_ANY) }                     \
-        if (link.result == Link::nowhere) continue;                                     \
-        float* to = value[link.result] + i;                                             \
-        ((*reinterpret_cast<Memory*>(to + T * lanes) = s[T]), ...);                     \
-      }                                                                                 \
-    }                                                                                   \
-    return i;                                                                           \
+#define NEEDLE_ANY(F, C, VALUE) NEEDLE_ONE(F, 0, C, VALUE)
+#define NEEDLE_AT(place) reinterpret_cast<Memory*>(place + i + T * lanes)
+#define NEEDLE_Y (*NEEDLE_AT(move->y))
+#define NEEDLE_Z (*NEEDLE_AT(move->z))
+#define NEEDLE_CHAIN(NAME, TARGET)                                                         \
+  template <int Bytes, int... T>                                                           \
+  TARGET std::int64_t NAME(float* const* value, int start, std::span<const Link> links,    \
+                           std::int64_t n) {                                               \
+    using Memory = typename VectorOf<Bytes>::Memory;                                       \
+    using Value = typename VectorOf<Bytes>::Value;                                         \
+    using Bits = typename VectorOf<Bytes>::Bits;                                           \
+    constexpr std::int64_t lanes = Bytes / sizeof(float), group = lanes * sizeof...(T);    \
+    const Value zero = {}, one = zero + 1.0f;                                              \
+    struct Move {                                                                          \
+      std::uint8_t code;                                                                   \
+      float *y, *z;                                                                        \
+    } moves[longest_chain], *end = moves;                                                  \
+    for (const Link& link : links) *end++ = {link.code, value[link.y], value[link.z]};     \
+    float* const first = value[start];                                                     \
+    std::int64_t i = 0;                                                                    \
+    for (; i + group <= n; i += group) {                                                   \
+      Value t[sizeof...(T)], s[] = {*NEEDLE_AT(first)...};                                 \
+      for (const Move* move = moves; move != end; ++move) {                                \
+        switch (move->code) {                                                              \
+          NEEDLE_LINKS(NEEDLE_ONE, NEEDLE_ANY)                                             \
+          case store_code: ((NEEDLE_Y = s[T]), ...); break;                                \
+          default: __builtin_unreachable(); /* or every link would pay for the question */ \
+        }                                                                                  \
+      }                                                                                    \
+    }                                                                                      \
+    return i;                                                                              \
   }
 
 NEEDLE_CHAIN(chain_baseline, )
@@ -127,9 +155,13 @@ NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
 #undef NEEDLE_CHAIN
 #undef NEEDLE_Z
 #undef NEEDLE_Y
+#undef NEEDLE_AT
 #undef NEEDLE_ANY
 #undef NEEDLE_ONE
 #undef NEEDLE_LINKS
+#undef NEEDLE_OTHER_LINKS
+#undef NEEDLE_PRODUCT_LINKS
+#undef NEEDLE_SUM_LINKS
 
 /// The loop for an instruction set, which this processor must have.
 NEEDLE_ON_DEMAND

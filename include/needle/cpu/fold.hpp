@@ -23,29 +23,32 @@ using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int
   (s = monoid == Monoid::sum       ? s + x                   \
        : monoid == Monoid::maximum ? NEEDLE_EXTREME(x, >, s) \
                                    : NEEDLE_EXTREME(x, <, s))
-#define NEEDLE_FOLD(NAME, TARGET)                                                     \
-  template <int Bytes, Monoid monoid, int... T>                                       \
-  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) { \
-    using Memory = typename VectorOf<Bytes>::Memory;                                  \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                    \
-    typename VectorOf<Bytes>::Value x[sizeof...(T)],                                  \
-        s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};               \
-    for (; n >= chains; n -= chains, v += step) {                                     \
-      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                \
-      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                            \
-    }                                                                                 \
-    ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),  \
-                             NEEDLE_FOLD_JOIN(s[T], x[T]))                            \
-                    : void()),                                                        \
-     ...);                                                                            \
-    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                    \
-  }                                                                                   \
-  template <int Bytes, int... T>                                                      \
-  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {              \
-    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                     \
-                                  NAME<Bytes, Monoid::maximum, T...>,                 \
-                                  NAME<Bytes, Monoid::minimum, T...>};                \
-    return loops[static_cast<int>(monoid)];                                           \
+#define NEEDLE_FOLD(NAME, TARGET)                                                          \
+  template <int Bytes, Monoid monoid, int... T>                                            \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {      \
+    using Memory = typename VectorOf<Bytes>::Memory;                                       \
+    using Value = typename VectorOf<Bytes>::Value;                                         \
+    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                          \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                         \
+    Value x[sizeof...(T)], s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...}; \
+    for (; n >= chains; n -= chains, v += step) {                                          \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                     \
+      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                 \
+    }                                                                                      \
+    if (n > 0) {                                                                           \
+      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),     \
+                               NEEDLE_FOLD_JOIN(s[T], x[T]))                               \
+                      : void()),                                                           \
+       ...);                                                                               \
+    }                                                                                      \
+    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                         \
+  }                                                                                        \
+  template <int Bytes, int... T>                                                           \
+  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                   \
+    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                          \
+                                  NAME<Bytes, Monoid::maximum, T...>,                      \
+                                  NAME<Bytes, Monoid::minimum, T...>};                     \
+    return loops[static_cast<int>(monoid)];                                                \
   }
 
 NEEDLE_FOLD(fold_baseline, )

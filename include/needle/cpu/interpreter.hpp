@@ -17,8 +17,7 @@
 namespace needle::cpu {
 
 inline constexpr std::int64_t tile = 1024;
-/// Elements that one task of the thread pool handles: fixed, so that results do not depend on
-/// threads.
+/// Elements that one task of the thread pool handles at least.
 inline constexpr std::int64_t chunk = 16 * tile;
 
 /// The tile for a loop: whole blocks, and whole rows where those are short enough.
@@ -30,13 +29,20 @@ inline std::int64_t tile_of(const Loop& loop) {
 /// Below this many element operations the calling thread does the work alone.
 inline constexpr std::int64_t parallel_work = std::int64_t{1} << 17;
 
-/// Runs `body(begin, end)` over [0, n) in chunks, in parallel if that is worth it.
+/// Of n pieces of work, how many make a task: eight tasks a thread, so that all end together.
+inline std::int64_t pieces_of_task(std::int64_t n) {
+  return (std::max)(n / (8 * num_threads()), std::int64_t{1});
+}
+
+/// Runs `body(begin, end)` over [0, n) in whole multiples of `each`, in parallel if that is worth
+/// it.
 template <class Body>
 void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body, std::int64_t each = chunk) {
-  if (n * cost < parallel_work) {
+  if (n * cost < parallel_work || num_threads() == 1) {
     if (n > 0) body(std::int64_t{0}, n);
     return;
   }
+  each *= pieces_of_task(n / each);
   parallel_for((n + each - 1) / each,
                [&](std::int64_t i) { body(i * each, (std::min)(n, (i + 1) * each)); });
 }
@@ -114,7 +120,7 @@ class Interpreter {
       std::int64_t done = 0;  // by the chain; what is left of it goes step by step
       if constexpr (std::is_same_v<R, float>) {
         if (chain_[i] > 0) {
-          done = chain_loop_(value_, program_.step[i].a, {link_ + i, chain_[i]}, length);
+          done = chain_loop_(value_, program_.step[i].a, {link_ + 2 * i, links_[i]}, length);
         }
       }
       for (int k = i; k < end && done < length; ++k) {
@@ -164,22 +170,33 @@ class Interpreter {
     return strides.ndim() > 1;
   }
 
+  /// Whether a value is one number everywhere.
+  bool is_constant(int value) const {
+    return value < Program::first_constant ? constant_[value] : value < Program::first_result;
+  }
   /// Finds the chains that are long enough.
   void find_chains() {
-    const auto add_link = [&](int i, int at) {  // of step i, with operand `at` at hand
-      const Program::Step& s = program_.step[i];
-      const int code = link_code(s.function, at);
-      if (at < 0 || !is_link[static_cast<std::size_t>(code)]) return false;
-      link_[i] = {static_cast<std::uint8_t>(code), s.kept ? s.result : Link::nowhere,
-                  at == 0 ? s.b : s.a, at == 2 ? s.b : s.c};
-      return true;
-    };
     for (int first = 0, end; first < program_.steps; first = end) {
+      Link* next = link_ + 2 * first;
+      const auto add_link = [&](int i, int at) {  // of step i, with operand `at` at hand
+        const Program::Step& s = program_.step[i];
+        if (at < 0) return false;
+        const std::uint8_t y = at == 0 ? s.b : s.a, z = at == 2 ? s.b : s.c;
+        const int constants = y_constant * is_constant(y) + z_constant * is_constant(z);
+        const std::uint8_t code = link_codes[link_key(s.function, at, constants)];
+        if (code == no_link) return false;
+        *next++ = {code, y, z};
+        if (s.kept) *next++ = {store_code, s.result};
+        return true;
+      };
       end = first + 1;
       if (!add_link(first, 0)) continue;
       while (end < program_.steps && add_link(end, program_.step[end].joins - 1)) ++end;
-      link_[end - 1].result = program_.step[end - 1].result;
-      if (end - first >= shortest_chain) chain_[first] = static_cast<std::uint8_t>(end - first);
+      const Program::Step& last = program_.step[end - 1];
+      if (!last.kept) *next++ = {store_code, last.result};
+      if (end - first < shortest_chain) continue;
+      chain_[first] = static_cast<std::uint8_t>(end - first);
+      links_[first] = static_cast<std::uint8_t>(next - (link_ + 2 * first));
     }
   }
 
@@ -189,7 +206,8 @@ class Interpreter {
   const StepLoop<R>* table_ = steps<R>();
   const ChainLoop chain_loop_ = chain_loop(isa());
   std::uint8_t chain_[Program::max_steps] = {};  // steps of the chain that starts here, or 0
-  Link link_[Program::max_steps];
+  std::uint8_t links_[Program::max_steps];       // links of the chain that starts here
+  Link link_[longest_chain];                     // those of step i from 2 i on
   std::int64_t width_;
   static constexpr std::int64_t local_room = 16384;  // enough for most programs
   Ref<Storage<Cpu>> scratch_;

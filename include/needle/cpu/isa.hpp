@@ -1,16 +1,16 @@
 // Which vector instructions this processor has, asked once at run time: a plain -O2 build is the
 // fast build.
 //
-// A kernel body is an always-inlined template of plain loops with fixed trip counts. It is
-// instantiated in three thin functions that differ only in their target attribute; the compiler
-// vectorises each for its own instruction set, because inlining comes before vectorisation.
+// Most kernel bodies are always-inlined templates of plain loops with fixed trip counts. Each is
+// instantiated in thin functions that differ only in their target attribute; the compiler
+// vectorises each for its own instruction set, because inlining comes before vectorisation. Those
+// that keep vectors in registers are macros; gemm_kernel.hpp says why.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 
-#include "needle/core/config.hpp"
+#include "needle/core/environment.hpp"
 
 #if NEEDLE_X86
 #define NEEDLE_AVX2 __attribute__((target("avx2,fma")))
@@ -39,11 +39,12 @@ inline Isa isa() {
         best = Isa::avx512;
       }
     }
-    if (const char* wish = std::getenv("NEEDLE_ISA")) {
-      if (std::strcmp(wish, "baseline") == 0) return Isa::baseline;
-      if (std::strcmp(wish, "avx2") == 0 && best == Isa::avx512) return Isa::avx2;
-    }
-    return best;
+    const char* wish = detail::environment("NEEDLE_ISA");
+    const std::string_view widest = wish ? wish : "avx512";
+    if (widest == "baseline") return Isa::baseline;
+    if (widest == "avx2") return (std::min)(best, Isa::avx2);
+    if (widest == "avx512") return best;
+    fail("NEEDLE_ISA is '", wish, "', expected baseline, avx2 or avx512");
 #else
     return Isa::baseline;
 #endif
@@ -74,6 +75,9 @@ struct VectorOf<64> {
 };
 
 // The larger (>) or the smaller (<) of two vectors, NaN if either is: scalar::Maximum, Minimum.
-#define NEEDLE_EXTREME(x, OP, y) ((((x)OP(y)) | ((x) != (x))) ? (x) : (y))
+// With the choice of x where it is NaN on bits, GCC takes the processor's maximum for the other
+// choice.
+#define NEEDLE_EXTREME(x, OP, y) \
+  ((Value)(((Bits)((x)OP(y) ? (x) : (y)) & ~((x) != (x))) | ((Bits)(x) & ((x) != (x)))))
 
 }  // namespace needle::cpu

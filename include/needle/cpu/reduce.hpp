@@ -43,7 +43,7 @@ class Reducer {
     const std::int64_t pieces = (length_ + piece - 1) / piece, count = outer_ * runs * pieces;
     std::vector<Wide> partial(static_cast<std::size_t>(count * width));
     // A task is as many of them as make it worth a thread's while.
-    const std::int64_t each = (std::max)(piece / length_, std::int64_t{1});
+    const std::int64_t each = (std::max)(piece / length_, pieces_of_task(count));
     tasks((count + each - 1) / each, [&](std::int64_t task) {
       const std::int64_t first = task * each, last = (std::min)(count, first + each);
       if (inner_ == 1 && length_ <= 2 * tile) return reduce_rows(partial.data(), first, last);
@@ -150,14 +150,13 @@ class Reducer {
     bool none = true;
     for (std::int64_t first = 0; first < length; first += 16) {
       const std::int64_t last = (std::min)(length, first + 16);
+      R* to = raised == 0 ? upper : sum;
       for (std::int64_t row = first, m = 0; row < last; row += m) {
         m = place ? last - row : (std::min)(rows, last - row);
         if (!place) interpreter.run(begin + row * inner_, m * count);
-        fold_rows(sum, place ? place + row * inner_ : interpreter.result(0), m, count,
-                  row == first);
+        fold_rows(to, place ? place + row * inner_ : interpreter.result(0), m, count, row == first);
       }
-      if (raised++ == 0) std::copy_n(sum, count, upper);
-      else join_.fold(upper, sum, count);
+      if (raised++ > 0) join_.fold(upper, sum, count);
       if (raised < most_raised && last < length) continue;
       widen(out, upper, count, std::exchange(none, false));
       raised = 0;

@@ -21,7 +21,7 @@ namespace needle {
 /// - `copy(from, to)`: converts elements between any two views of one shape.
 /// - `arg_extreme(x, axis, largest, out)`: first position of the extreme along an axis, as int32.
 /// - `gather(x, index, axis, out)`: out[..., i, ...] = x[..., index[..., i, ...], ...]; the index
-///   is int32, and one out of range is refused.
+///   is int32, and one out of range is refused by a text that the op completes by its name.
 /// - `scatter_add(source, index, axis, out)`: the transposed map, added into `out`.
 /// - `random(distribution, key, out)`: element i from the i-th number after the key's offset.
 template <class D>

@@ -9,9 +9,12 @@ namespace needle {
 
 /// The iteration space that operands share, and where each of them moves in it.
 struct Loop {
+  /// How often it runs, outermost dimension first.
   Shape shape;
+  /// For each operand, in elements.
   std::vector<Strides> strides;
 
+  /// How many iterations there are.
   std::int64_t size() const { return shape.size(); }
   /// Whether operand i is read in the order it lies.
   bool is_compact(std::size_t i) const { return Layout{shape, strides[i], 0}.is_compact(); }

@@ -178,6 +178,7 @@ NEEDLE_FN float pow(float x, float y) {
   return detail::select((y == 0.0f) | (x == 1.0f), 1.0f, value);
 }
 
+/// The same functions in double.
 NEEDLE_FN double abs(double x) { return std::fabs(x); }
 NEEDLE_FN double exp(double x) { return std::exp(x); }
 NEEDLE_FN double log(double x) { return std::log(x); }

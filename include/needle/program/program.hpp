@@ -19,11 +19,14 @@ enum class Arithmetic : std::uint8_t { real, int32 };
 /// Straight-line code on numbered values: inputs from 0, constants from 32, results from 64.
 /// Results share registers once their last reader is past; outputs keep a register of their own.
 struct Program {
+  /// How much of everything a program holds at most; the graph stops before.
   static constexpr int max_inputs = 32, max_constants = 32, max_steps = 64, max_outputs = 16;
+  /// Where the numbers of constants and of results begin, and where all end.
   static constexpr int first_constant = 32, first_result = 64, max_values = 128;
 
   /// `result = function(a, b, c)`; operands a function does not take repeat the first.
   struct Step {
+    /// The function's `scalar::code`, and numbers of values.
     std::uint8_t function, result, a, b, c;
     /// Which of the operands, from 1, is what the step before gave; 0: none. Found by `finish`.
     std::uint8_t joins = 0;
@@ -31,8 +34,11 @@ struct Program {
     bool kept = true;
   };
 
+  /// What its registers hold.
   Arithmetic arithmetic = Arithmetic::real;
+  /// How many there are of each.
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
+  /// The steps in order, and the values of the constants.
   Step step[max_steps] = {};
   double constant[max_constants] = {};
   /// The value each output stores; the last step comes last.
@@ -56,6 +62,7 @@ struct Program {
     step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c)};
     return first_result + steps++;
   }
+  /// Makes a value an output, after those there are.
   void add_output(int value) { output[outputs++] = static_cast<std::uint8_t>(value); }
 
   /// Makes the complete program ready to run; call once.
@@ -78,20 +85,20 @@ struct Program {
     return uses;
   }
 
-  /// Joins a product with the sum or difference that alone reads it: one step in place of two, and
-  /// one rounding where the processor has a fused multiply-add.
+  /// Joins a product with the sums and differences that read it: one step in place of two, and one
+  /// rounding where the processor has a fused multiply-add. Also where the product is needed
+  /// otherwise, so that no rounding depends on who holds it.
   void contract() {
     bool products = false;
     for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
     if (!products) return;
     std::uint8_t moved[max_values];
     for (int i = 0; i < max_values; ++i) moved[i] = static_cast<std::uint8_t>(i);
-    const Counts uses = count_uses();
+    Counts uses = count_uses();
     bool gone[max_steps] = {};
-    const auto product = [&](int value) {  // the multiplication that only we read
+    const auto product = [&](int value) {  // the multiplication that gives it
       const int j = value - first_result;
-      return j >= 0 && uses[value] == 1 && step[j].function == scalar::code<scalar::Multiply> ? j
-                                                                                              : -1;
+      return j >= 0 && step[j].function == scalar::code<scalar::Multiply> ? j : -1;
     };
     for (int i = 0; i < steps; ++i) {
       Step& s = step[i];
@@ -106,7 +113,9 @@ struct Program {
                               : scalar::code<scalar::SubtractProduct>;
       s = {static_cast<std::uint8_t>(code), s.result, step[j].a, step[j].b,
            static_cast<std::uint8_t>(other)};
-      gone[j] = true;
+      ++uses[s.a], ++uses[s.b];
+      gone[j] = --uses[first_result + j] == 0;
+      if (gone[j]) --uses[s.a], --uses[s.b];
     }
     int kept = 0;
     for (int i = 0; i < steps; ++i) {

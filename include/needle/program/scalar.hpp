@@ -1,9 +1,11 @@
 // Scalar functions, each written once. The same definition is the CPU's vector loop, the GPU's
-// kernel and the reference device's loop in double precision: `R` is float, double or std::int32_t.
+// kernel and the reference device's loop in double precision: `R` is float, double, std::int32_t
+// or, where whole numbers are added up, std::int64_t.
 //
-// To add one: write the struct, put its name into `ScalarFunctions`, and give it an op in
-// ops/elementwise.hpp. Functions are branch-free, so that loops over them vectorise. Comparisons
-// give 0 or 1. Integers wrap around. (Longer than other files: it is one list, read by its names.)
+// To add one: write the struct, put its name into `RealFunctions` (or into `NumberFunctions` if it
+// means something for integers too), and give it an op in ops/elementwise.hpp. Functions are
+// branch-free, so that loops over them vectorise. Comparisons give 0 or 1. Integers wrap around.
+// (Longer than other files: it is one list, read by its names.)
 #pragma once
 
 #include <array>
@@ -99,6 +101,7 @@ struct Sin {
   }
   /// The branch-free form for the arguments that `is_common` accepts.
   NEEDLE_FN static float common(float x) { return math::sin_small(x); }
+  /// Whether the branch-free form takes an argument.
   NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
 };
 /// cosine
@@ -109,6 +112,7 @@ struct Cos {
   }
   /// The branch-free form for the arguments that `is_common` accepts.
   NEEDLE_FN static float common(float x) { return math::cos_small(x); }
+  /// Whether the branch-free form takes an argument.
   NEEDLE_FN static bool is_common(float x) { return math::abs(x) <= math::small_angle; }
 };
 /// 1 / (1 + e^-x)
@@ -270,15 +274,23 @@ struct ToUint8 {
   }
 };
 
-/// The list that numbers scalar functions; `code<F>` is F's place in it.
+/// A list of scalar functions.
 template <class... F>
 struct List {
+  /// How many there are.
   static constexpr int size = sizeof...(F);
 };
-using ScalarFunctions =
-    List<Identity, Negate, Abs, Sign, Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Relu, Add,
-         Subtract, Multiply, Divide, Power, Maximum, Minimum, Equal, NotEqual, Less, LessEqual,
-         Where, Clamp, MultiplyAdd, MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
+/// Functions that have no meaning on integers; a program in int32 never holds them.
+using RealFunctions = List<Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Divide, Power>;
+/// Functions of real numbers and of integers.
+using NumberFunctions = List<Identity, Negate, Abs, Sign, Relu, Add, Subtract, Multiply, Maximum,
+                             Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp, MultiplyAdd,
+                             MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
+/// Two lists as one.
+template <class... A, class... B>
+List<A..., B...> joined(List<A...>, List<B...>);
+/// All of them, in the order of their numbers.
+using ScalarFunctions = decltype(joined(RealFunctions{}, NumberFunctions{}));
 
 /// How many operands a scalar function takes: 1, 2 or 3.
 template <class F>
@@ -288,6 +300,7 @@ inline constexpr int arity = requires(double x) {
 ? 1 : requires(double x) { F::apply(x, x); }
 ? 2 : 3;
 
+/// The place of a function in a list; its size where it is not there.
 template <class F, class... Fs>
 constexpr int index_in(List<Fs...>) {
   int index = 0;
@@ -297,13 +310,19 @@ constexpr int index_in(List<Fs...>) {
 
 /// The number of a scalar function in `ScalarFunctions`.
 template <class F>
-inline constexpr int code = index_in<F>(ScalarFunctions{});
+inline constexpr int code = [] {
+  constexpr int index = index_in<F>(ScalarFunctions{});
+  static_assert(index < ScalarFunctions::size,
+                "needle: this scalar function is in none of the lists of program/scalar.hpp");
+  return index;
+}();
 
 /// Whether a function gives nothing but 0 and 1.
 constexpr bool is_comparison(int function) {
   return function >= code<Equal> && function <= code<LessEqual>;
 }
 
+/// The arities of a list of functions.
 template <class... F>
 constexpr auto arities_of(List<F...>) {
   return std::array<std::uint8_t, sizeof...(F)>{static_cast<std::uint8_t>(arity<F>)...};
@@ -311,12 +330,8 @@ constexpr auto arities_of(List<F...>) {
 /// The arities of all functions, by their numbers.
 inline constexpr auto arities = arities_of(ScalarFunctions{});
 
-/// Functions that have no meaning on integers; a program in int32 never holds them.
+/// Whether a function is one of `RealFunctions`.
 template <class F>
-inline constexpr bool real_only =
-    std::is_same_v<F, Exp> || std::is_same_v<F, Log> || std::is_same_v<F, Sqrt> ||
-    std::is_same_v<F, Tanh> || std::is_same_v<F, Erf> || std::is_same_v<F, Sin> ||
-    std::is_same_v<F, Cos> || std::is_same_v<F, Sigmoid> || std::is_same_v<F, Divide> ||
-    std::is_same_v<F, Power>;
+inline constexpr bool real_only = index_in<F>(RealFunctions{}) < RealFunctions::size;
 
 }  // namespace needle::scalar

@@ -1,0 +1,3 @@
+// flags: -ffinite-math-only -Wfatal-errors
+// message: needle: -ffast-math and its parts break its polynomials
+#include <needle/needle.hpp>
