@@ -37,6 +37,13 @@ needle::Tensor<D> bytes(const std::vector<std::uint8_t>& values) {
   return needle::Tensor<D>(values, {static_cast<std::int64_t>(values.size())});
 }
 
+/// A leaf that requires a gradient.
+template <needle::Device D>
+needle::Tensor<D> variable(const needle::Tensor<D>& value) {
+  needle::Tensor<D> leaf = value.detach();
+  return leaf.requires_grad(true);
+}
+
 /// What an `Error` says, or "nothing was refused".
 template <class F>
 std::string refusal(F&& f) {

@@ -70,6 +70,17 @@ DEVICE_TEST_CASE("A power of 0 has the gradient of its exponent") {
   CHECK(list(exponents.grad()) == List{0, 0, 0, 0});
 }
 
+DEVICE_TEST_CASE("A whole power has all derivatives at 0, and one of 0 elsewhere") {
+  Tensor<D> x = Tensor<D>{0, 2}.requires_grad(true);
+  List at_zero;
+  Tensor<D> y = pow(x, 4);
+  for (int order = 0; order < 6; ++order, y = grad(sum(y), {x})[0]) at_zero.push_back(list(y)[0]);
+  CHECK(at_zero == List{0, 0, 0, 0, 24, 0});
+  CHECK(list(grad(sum(grad(sum(pow(x, 0)), {x})[0]), {x})[0]) == List{0, 0});
+  const Tensor<D> b = Tensor<D>{0, 0}.requires_grad(true);  // d/db d/dx x^b = 1 / x at b = 0
+  CHECK(list(grad(sum(grad(sum(pow(x, b)), {x})[0]), {b})[0])[1] == 0.5);
+}
+
 DEVICE_TEST_CASE("The larger and the smaller of two, and which of them, chosen by a condition") {
   check_op<D>([](auto a, auto b) { return maximum(a, b); }, numbers({3, 4}), numbers({4}));
   check_op<D>([](auto a, auto b) { return minimum(a, b); }, numbers({3, 1}), numbers({4}));
@@ -138,6 +149,15 @@ DEVICE_TEST_CASE("Integers stay integers, wrap around, and are exact") {
   CHECK(result(minimum(x, ints<D>({0, 0, 0, 0}))) == Ints{low, -7, 0, 0});
   CHECK(result(where(x > 0, x, -1)) == Ints{-1, -1, 16777217, high});
   CHECK(result(square(x + 0)) == Ints{0, 49, 33554433, 1});
+}
+
+DEVICE_TEST_CASE("Large integers pass a choice and a clamp as they are") {
+  const Tensor<D> large = ints<D>({16777217, 5, -3}), condition = {1, 0, 0};
+  CHECK(list(where(condition, large, ints<D>({1, 2147483646, 2}))) ==
+        List{16777217, 2147483646, 2});
+  CHECK(list(clamp(large, 0, INT32_MAX)) == List{16777217, 5, 0});
+  CHECK(clamp(large, 0, 9).dtype() == Dtype::int32);
+  CHECK(clamp(large, 0, 9.5).dtype() == real<D>);
 }
 
 DEVICE_TEST_CASE("Integers beside real numbers become real, and a quotient always is") {

@@ -29,6 +29,7 @@ DEVICE_TEST_CASE("Sequences stop before their end, whatever the step") {
   CHECK(list(arange<D>(0)).empty());
   CHECK(list(arange<D>(-3)).empty());
   CHECK(list(arange<D>(2, 5)) == List{2, 3, 4});
+  CHECK(list(arange<D>(2.5)) == List{0, 1, 2});
   CHECK(list(arange<D>(1, 2, 0.25)) == List{1, 1.25, 1.5, 1.75});
   CHECK(list(arange<D>(5, 0, -2)) == List{5, 3, 1});
   CHECK(list(arange<D>(5, 0)).empty());
@@ -57,6 +58,26 @@ DEVICE_TEST_CASE("Numbers of any type, given as they are") {
   CHECK(Tensor<D>{2.75}.template item<std::int64_t>() == 2);
   CHECK(ints<D>({3, -4}).template values<long>() == std::vector<long>{3, -4});
   CHECK(bytes<D>({1, 0}).template values<bool>() == std::vector<bool>{true, false});
+  // What a type of whole numbers does not hold becomes its nearest number, as in a cast.
+  CHECK(Tensor<D>{1e20, -1e20, NAN, 300}.template values<std::int32_t>() ==
+        std::vector<std::int32_t>{INT32_MAX, INT32_MIN, 0, 300});
+  CHECK(full<D>({}, 1e30).template item<std::int64_t>() == INT64_MAX);
+  CHECK(ints<D>({-1, 300}).template values<std::uint8_t>() == std::vector<std::uint8_t>{0, 255});
+  CHECK(ints<D>({-1, 300}).template values<std::int8_t>() == std::vector<std::int8_t>{-1, 127});
+  CHECK(ints<D>({-1, 300}).template values<std::uint64_t>() == std::vector<std::uint64_t>{0, 300});
+}
+
+DEVICE_TEST_CASE("A tensor of one element is a condition, one of several is not") {
+  const Tensor<D> x = {1, 2};
+  CHECK(mean(x) < 2);
+  CHECK_FALSE(static_cast<bool>(mean(x) < 1));
+  if (mean(x) == 1.5) SUCCEED();
+  else FAIL("1.5 is 1.5");
+  CHECK(refusal([&] { (void)static_cast<bool>(x == x); }) ==
+        "bool: a tensor of shape (2,) has 2 elements; bool() takes exactly one");
+  CHECK(x.defined());
+  CHECK_FALSE(Tensor<D>().defined());
+  static_assert(!std::is_assignable_v<Tensor<D>, Tensor<D>>, "x[0] = y would change nothing");
 }
 
 TEMPLATE_TEST_CASE("Borrowed memory is read where it is, never written, and given back", "", Cpu,
@@ -90,6 +111,10 @@ DEVICE_TEST_CASE("What cannot be made is refused") {
         }) ==
         "constant: shape (0, 1099511627776, 1099511627776) has more elements than memory has "
         "addresses");
+  CHECK(refusal([] { one_hot(ints<D>({0}), 0); }) == "one_hot: 0 classes; it takes at least one");
+  const Dtype other = real<D> == Dtype::float32 ? Dtype::float64 : Dtype::float32;
+  CHECK(refusal([&] { arange<D>(3, other); }) ==
+        text("arange: device ", D::name, " has no ", other, "; its real numbers are ", real<D>));
   CHECK(refusal([] { arange<D>(0, 1, 0); }) == "arange: from 0 to 1 in steps of 0 never ends");
   CHECK(refusal([] { arange<D>(0, INFINITY); }) ==
         "arange: from 0 to inf in steps of 1 never ends");

@@ -85,10 +85,10 @@ DEVICE_TEST_CASE("An index out of range is refused when it is used, never follow
         }) == "gather: index 3 is outside of [0, 3)");
   CHECK(refusal([&] {
           index_select(x, 1, ints<D>({0, -1})).realize();
-        }) == "gather: index -1 is outside of [0, 4)");
+        }) == "index_select: index -1 is outside of [0, 4)");
   CHECK(refusal([&] {
           index_select(zeros<D>({0, 4}), 0, ints<D>({0})).realize();
-        }) == "gather: index 0 is outside of [0, 0)");
+        }) == "index_select: index 0 is outside of [0, 0)");
   CHECK(refusal([&] { scatter_add({2}, 0, ints<D>({2}), Tensor<D>{1}).realize(); }) ==
         "scatter_add: index 2 is outside of [0, 2)");
 }

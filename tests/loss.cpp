@@ -94,7 +94,7 @@ DEVICE_TEST_CASE("Losses refuse targets that do not fit their logits") {
         "cross_entropy: logits () have no axis of classes");
   CHECK(refusal([&] {
           cross_entropy(x, ints<D>({0, 1, 2, 3})).realize();
-        }) == "gather: index 3 is outside of [0, 3)");
+        }) == "cross_entropy: index 3 is outside of [0, 3)");
   CHECK(refusal([&] {
           cross_entropy(x, ints<D>({0, 1, 2, 0}), {.weight = ones<D>({4})});
         }) == "cross_entropy: weight (4,) for 3 classes");

@@ -88,8 +88,8 @@ DEVICE_TEST_CASE("Products that do not fit are refused with the shapes that came
       refusal([&] {
         matmul(zeros<D>({2, 1, 3}), zeros<D>({4, 3, 1}));
       }) ==
-      "matmul: shapes (2,) and (4,) do not broadcast: 2 against 4; sizes must be equal, or one of "
-      "them 1");
+      "matmul: shapes (2, 1, 3) and (4, 3, 1): the dimensions before the last two, 2 and 4, do not "
+      "broadcast");
   CHECK(refusal([&] { matmul(a, zeros<D>({})); }) ==
         "matmul: shapes (2, 3) and (); a scalar has no rows, use *");
   CHECK(refusal([&] {

@@ -54,7 +54,7 @@ DEVICE_TEST_CASE(
   const nn::Parameter<D> snapshot = a;
   CHECK(memory_stats<D>().live == before);
   CHECK(address(*snapshot) == address(*a));
-  CHECK(!snapshot.grad());
+  CHECK(!snapshot.grad().defined());
   optim::SGD<D> sgd({a.cell()}, {.lr = 1});
   sgd.step();
   CHECK(memory_stats<D>().live > before);
@@ -107,7 +107,7 @@ DEVICE_TEST_CASE("A frozen parameter has no gradient until training resumes") {
   const Tensor<D> built_before = sum(*p * *q);
   p.freeze();
   sum(*p * *q).backward();
-  CHECK(!p.grad());
+  CHECK(!p.grad().defined());
   CHECK(list(q.grad()) == List{1, 2});
   optim::SGD<D> sgd({p.cell(), q.cell()}, {.lr = 1});
   sgd.step();
@@ -236,6 +236,18 @@ DEVICE_TEST_CASE("Running statistics hold no graph after a thousand steps, evalu
     CHECK(memory_stats<D>().live <= bytes + 256);
     CHECK(live_allocations() - objects < 50);
   }
+}
+
+DEVICE_TEST_CASE("A buffer keeps its dtype, and values that nobody asks for do not pile up") {
+  const nn::Buffer<D> steps(ints<D>({1, 2}));
+  steps.assign(Tensor<D>{2.9, 3});
+  CHECK((*steps).dtype() == Dtype::int32);
+  CHECK(list(*steps) == List{2, 3});
+
+  const nn::Buffer<D> mean(zeros<D>({1000}));
+  const std::size_t bytes = memory_stats<D>().live;
+  for (int i = 0; i < 500; ++i) mean.assign(Tensor<D>(std::vector<float>(1000), {1000}));
+  CHECK(memory_stats<D>().live <= bytes + 100 * 1000 * sizeof(typename D::Real));
 }
 
 DEVICE_TEST_CASE("A copy of a buffer takes the value that waits, and then goes its own way") {

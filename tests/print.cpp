@@ -30,4 +30,7 @@ DEVICE_TEST_CASE("A tensor goes to a stream, and views print what they see") {
   std::ostringstream stream;
   stream << transpose(Tensor<D>{{1, 2}, {3, 4}}) << "!";
   CHECK(stream.str() == "[[1, 3],\n [2, 4]]!");
+  stream.str("");
+  stream << ones<D>({2, 3}).shape() << " " << Dtype::int32;
+  CHECK(stream.str() == "(2, 3) int32");
 }

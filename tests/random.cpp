@@ -122,5 +122,8 @@ DEVICE_TEST_CASE("Distributions without numbers are refused") {
   CHECK(refusal([] { randb<D>({1}, NAN); }) ==
         "randb: a probability of nan; it must lie in [0, 1]");
   CHECK(refusal([] { randint<D>({1}, 3, 3); }) == "randint: no whole number in [3, 3)");
-  CHECK(refusal([] { rand<D>({-1}); }) == "random: shape (-1,) has a negative size");
+  CHECK(refusal([] { rand<D>({1}, 5, 1); }) == "rand: no number in [5, 1)");
+  CHECK(refusal([] { rand<D>({1}, NAN, 1); }) == "rand: no number in [nan, 1)");
+  CHECK(refusal([] { randn<D>({1}, 0, -1); }) == "randn: a deviation of -1; it must be at least 0");
+  CHECK(refusal([] { rand<D>({-1}); }) == "rand: shape (-1,) has a negative size");
 }

@@ -161,10 +161,7 @@ DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {
         }) == "put: values of int32 into a tensor of " + str(real<D>) + "; cast them first");
   CHECK(refusal([&] {
           put(x, {0}, Tensor<D>{1, 2});
-        }) ==
-        "broadcast_to: shapes (2,) and (3,) do not broadcast: 2 against 3; sizes must be equal, or "
-        "one "
-        "of them 1");
+        }) == "put: values (2,) do not broadcast to the positions (3,) of (2, 3)");
   CHECK(refusal([&] { put(bytes<D>({1}), {0}, 256); }) ==
         "constant: 256 does not fit in uint8; it holds 0 to 255");
   CHECK(refusal([&] { narrow(x, 1, 2, 2); }) ==

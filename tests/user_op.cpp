@@ -132,9 +132,9 @@ struct Polar {
   static auto gradient(const auto& g, const auto& results, const auto& x, const auto& y) {
     std::array<std::remove_cvref_t<decltype(x)>, 2> gradients;
     const auto& radius = results[0];
-    const auto add = [](auto& sum, const auto& term) { sum = sum ? sum + term : term; };
-    if (g[0]) add(gradients[0], g[0] * x / radius), add(gradients[1], g[0] * y / radius);
-    if (g[1]) {
+    const auto add = [](auto& sum, const auto& term) { sum = sum.defined() ? sum + term : term; };
+    if (g[0].defined()) add(gradients[0], g[0] * x / radius), add(gradients[1], g[0] * y / radius);
+    if (g[1].defined()) {
       add(gradients[0], -g[1] * y / square(radius));
       add(gradients[1], g[1] * x / square(radius));
     }

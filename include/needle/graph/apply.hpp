@@ -11,7 +11,7 @@
 //   the first input's and that of the others'.
 // Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector.
 // Ops with several results give a std::array of shapes, dtypes and arrays, and the g and y of their
-// gradient are arrays too: an absent g is an empty tensor. Their results are nodes of their own,
+// gradient are arrays too: an absent g is not `defined()`. Their results are nodes of their own,
 // parts of the op's.
 #pragma once
 
@@ -241,14 +241,22 @@ Tensor<D> apply_all(const O& op, const std::vector<Tensor<D>>& inputs) {
   return detail::finish<D>(new detail::Node<O, D, 0>(op, shape, dtype, nodes));
 }
 
+namespace detail {
+/// Refuses the float types that a device neither calculates in nor stores.
+template <Device D>
+void check_stored(Dtype dtype, std::string_view op) {
+  if (is_float(dtype) && dtype != real<D> && !is_half(dtype)) {
+    fail(op, ": device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
+  }
+}
+}  // namespace detail
+
 /// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not
 /// hold is refused; one of a float of 16 bits is rounded.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
   if (dtype != real<D>) {
-    if (is_float(dtype) && !is_half(dtype)) {
-      fail("constant: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
-    }
+    detail::check_stored<D>(dtype, "constant");
     check_holds(dtype, value, "constant");
   }
   auto* node = new Expression<D>(detail::constant_traits, checked(shape, "constant"), dtype);

@@ -64,7 +64,7 @@ std::vector<Tensor<T>> grad(const Tensor<D>& y, const std::vector<Tensor<T>>& ta
   std::vector<Tensor<T>> results;
   for (const Tensor<T>& target : targets) {
     const Tensor<T>& g = tape.gradient(target.node());
-    results.push_back(g ? g : constant<T>(0, target.shape()));
+    results.push_back(g.defined() ? g : constant<T>(0, target.shape()));
   }
   return results;
 }

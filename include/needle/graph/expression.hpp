@@ -14,6 +14,7 @@
 
 namespace needle {
 
+/// See graph/tensor.hpp.
 template <Device D>
 class Tensor;
 template <Device D>
@@ -31,8 +32,10 @@ constexpr unsigned reads_input(int i) { return 2u << i; }
 /// it.
 template <Device D>
 struct Gradient : Counted {
+  /// What was added up so far; null before the first.
   Ref<Expression<D>> sum;
 };
+/// Deletes a gradient that has lost its last owner.
 template <Device D>
 NEEDLE_NOINLINE void destroy(Gradient<D>* gradient) {
   delete gradient;
@@ -58,6 +61,7 @@ inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constan
 /// The base of every node. Users see it through `Tensor`; ops are adapted to it by `apply`.
 template <Device D>
 struct Expression : Counted {
+  /// A node without inputs; `connect` gives it some.
   NEEDLE_NOINLINE Expression(const detail::OpTraits& traits, const Shape& shape, Dtype dtype)
       : traits(traits), dtype(dtype), shape(shape) {}
   Expression(const Expression&) = delete;
@@ -78,8 +82,11 @@ struct Expression : Counted {
     if (traits.name) return std::string(traits.name());
     return kind() == Kind::constant ? "constant" : "leaf";
   }
+  /// What the scheduler makes of its op.
   Kind kind() const { return traits.kind; }
+  /// Whether it has a value.
   bool evaluated() const { return static_cast<bool>(value); }
+  /// What it is calculated from; none for a leaf and once they are forgotten.
   std::span<Ref<Expression>> inputs() {
     return {many_.empty() ? few_ : many_.data(), static_cast<std::size_t>(count_)};
   }
@@ -96,10 +103,13 @@ struct Expression : Counted {
     count_ = 0;
   }
 
+  /// What it shares with all expressions of its op.
   const detail::OpTraits& traits;
   /// Increases with creation: sorted by it, a graph is in order of evaluation.
   const std::uint64_t id = detail::next_id.fetch_add(1, std::memory_order_relaxed);
+  /// How the elements of its value are stored.
   const Dtype dtype;
+  /// Whether it is calculated in real numbers or in int32.
   Arithmetic arithmetic = Arithmetic::real;
   /// Whether a gradient can be asked for: it leads to a leaf that requires one.
   bool tracked = false;
@@ -118,7 +128,9 @@ struct Expression : Counted {
   int slot = -1, walk = -1;
   /// The value of a constant.
   double constant = 0;
+  /// The sizes of its value.
   const Shape shape;
+  /// The value; absent until it is evaluated.
   Array<D> value;
   /// Set on leaves that require a gradient.
   Ref<Gradient<D>> grad;

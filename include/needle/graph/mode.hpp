@@ -2,17 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 
-#include "needle/core/config.hpp"
+#include "needle/core/environment.hpp"
 
 namespace needle {
 
 namespace detail {
-inline bool env_flag(const char* name) {
-  const char* value = std::getenv(name);
-  return value && *value && *value != '0';
-}
 // Per thread, and constant-initialised, so that reading it costs one load.
 struct ThreadMode {
   bool recording = true;       // new expressions on tracked inputs are tracked
@@ -37,24 +32,26 @@ class Restore {  // sets a variable for a scope
 /// Settings of the whole process; change them while nothing is being evaluated.
 struct Settings {
   /// Every op is evaluated before it returns (environment: NEEDLE_EAGER=1).
-  bool eager = detail::env_flag("NEEDLE_EAGER");
+  bool eager = detail::environment_flag("NEEDLE_EAGER");
   /// Evaluation stops with an `Error` at the op that made the first NaN or infinity
   /// (environment: NEEDLE_CHECK_NAN=1).
-  bool check_nan = detail::env_flag("NEEDLE_CHECK_NAN");
+  bool check_nan = detail::environment_flag("NEEDLE_CHECK_NAN");
   /// Scalar ops are joined into programs; results agree with and without
   /// (environment: NEEDLE_NO_FUSION=1 switches it off).
-  bool fusion = !detail::env_flag("NEEDLE_NO_FUSION");
+  bool fusion = !detail::environment_flag("NEEDLE_NO_FUSION");
   /// An expression with a longer pending chain of ops is evaluated before its op returns.
   int max_pending_depth = 2000;
   /// So is one whose pending graph holds more bytes of evaluated values than this.
   std::int64_t max_pending_bytes = std::int64_t{1} << 30;
 };
+/// The settings in force.
 inline Settings settings;
 
 /// Nothing is recorded for differentiation while a guard lives, on this thread:
 /// `no_grad guard;`. It acts on what is built, not on what is evaluated.
 class [[nodiscard]] no_grad : detail::Restore<bool> {
  public:
+  /// Stops the recording until the guard is destroyed, which restores what was before.
   no_grad() : Restore(detail::thread_mode.recording, false) {}
 };
 

@@ -23,17 +23,21 @@ Array<D> own_array(const Tensor<D>& x) {
 /// What a parameter or a buffer, and those that are tied to it, hold: the current value.
 template <Device D>
 struct Cell : Counted {
+  /// The current leaf, or an assignment that waits.
   Tensor<D> value;
 
+  /// The sizes of the value.
   const Shape& shape() const { return value.shape(); }
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return value.grad(); }
+  /// Forgets the gradient.
   void zero_grad() const { value.zero_grad(); }
+  /// Whether it is left out of training: no gradient is tracked.
   bool frozen() const { return !value.requires_grad(); }
 
   /// A new leaf; gradients go on being added up where they were.
   void set(Array<D> array, bool trained) {
-    Ref<Gradient<D>> grad = value ? value.node().grad : Ref<Gradient<D>>();
+    Ref<Gradient<D>> grad = value.defined() ? value.node().grad : Ref<Gradient<D>>();
     value = Tensor<D>(std::move(array));
     if (!trained) return;
     value.requires_grad(true);
@@ -51,6 +55,7 @@ struct Cell : Counted {
     if (!alone) set(std::move(array), value.requires_grad());
   }
 };
+/// Deletes a cell that has lost its last owner.
 template <Device D>
 void destroy(Cell<D>* cell) {
   delete cell;
@@ -67,18 +72,28 @@ class Named {
     if (cell_) cell_->set(other->data(), !other.cell_->frozen());
   }
   Named(Named&&) noexcept = default;
-  Named& operator=(Named other) noexcept {
-    cell_ = std::move(other.cell_);
+  /// Takes over a value. Where it fits the one that is here, optimizers and ties follow: a snapshot
+  /// that is copied back goes on being trained.
+  Named& operator=(const Named& other) {
+    if (this == &other) return *this;
+    const bool fits =
+        cell_ && other.cell_ && shape() == other.shape() && (**this).dtype() == (*other).dtype();
+    if (fits) cell_->set(other->data(), !other.cell_->frozen());
+    else *this = Named(other);
     return *this;
   }
+  Named& operator=(Named&&) noexcept = default;
 
   /// The current value: an evaluated leaf, or an assignment that waits.
   const Tensor<D>& operator*() const {
     if (!cell_) fail("parameter: it has no value; construct it with one");
     return cell_->value;
   }
+  /// The current value; one without a value is refused.
   const Tensor<D>* operator->() const { return &**this; }
+  /// Whether it has a value.
   explicit operator bool() const { return static_cast<bool>(cell_); }
+  /// The sizes of the value.
   const Shape& shape() const { return (**this).shape(); }
   /// What it shares with the names that are tied to it.
   const Ref<Cell<D>>& cell() const { return cell_; }
@@ -107,12 +122,15 @@ namespace nn {
 template <Device D = DefaultDevice>
 class Parameter : public detail::Named<D> {
  public:
+  /// Without a value; what is asked of it is refused.
   Parameter() = default;
+  /// Trains this value, of any shape and a float type; another dtype is refused.
   explicit Parameter(const Tensor<D>& value)
       : detail::Named<D>(stop_gradient(checked_real(value)), true) {}
 
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return (**this).grad(); }
+  /// Forgets the gradient.
   void zero_grad() const { (**this).zero_grad(); }
   /// Stops (or resumes) its training, for expressions built from now on.
   void freeze(bool frozen = true) const { this->cell_->set((**this).data(), !frozen); }
@@ -136,15 +154,21 @@ class Parameter : public detail::Named<D> {
 template <Device D = DefaultDevice>
 class Buffer : public detail::Named<D> {
  public:
+  /// Without a value; what is asked of it is refused.
   Buffer() = default;
+  /// Holds this value, of any shape and dtype.
   explicit Buffer(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), false) {}
 
   /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward
-  /// or a step included. A buffer never holds a graph.
+  /// or a step included (at once if it is of another dtype, which is converted). A buffer never
+  /// holds a graph.
   void assign(const Tensor<D>& value) const {
     this->check_shape(value, "buffer");
-    this->cell_->value = stop_gradient(value);
-    detail::waiting_assignments<D>().push_back(this->cell_->value);
+    if (value.dtype() == (**this).dtype()) {
+      this->cell_->value = stop_gradient(value);
+      return detail::evaluate_later(this->cell_->value);
+    }
+    this->cell_->set(converted(value.data(), (**this).dtype()), false);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <climits>
 
+#include "needle/core/per_thread.hpp"
 #include "needle/graph/expression.hpp"
 
 namespace needle::detail {
@@ -27,19 +28,18 @@ struct Lists : Counted {
   std::vector<Plan> plans;
   std::vector<Array<D>> arrays, results;
 
-  static Ref<Lists> take() { return spare() ? std::move(spare()) : Ref(new Lists); }
+  static Ref<Lists> take() {
+    Ref<Lists>* spare = per_thread<Ref<Lists>>();
+    return spare && *spare ? std::move(*spare) : Ref(new Lists);
+  }
   static void give_back(Ref<Lists> lists) {
     lists->nodes.clear(), lists->stack.clear(), lists->sources.clear(), lists->stored.clear();
     lists->plans.clear(), lists->arrays.clear(), lists->results.clear();
-    spare() = std::move(lists);
+    if (Ref<Lists>* spare = per_thread<Ref<Lists>>()) *spare = std::move(lists);
   }
 
  private:
   friend void destroy(Lists* lists) { delete lists; }
-  static Ref<Lists>& spare() {
-    static thread_local Ref<Lists> lists;
-    return lists;
-  }
 };
 
 }  // namespace needle::detail

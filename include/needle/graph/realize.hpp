@@ -4,17 +4,32 @@
 
 #include <algorithm>
 
+#include "needle/core/per_thread.hpp"
 #include "needle/graph/schedule.hpp"
 
 namespace needle {
 
 namespace detail {
 
-/// Expressions that wait to be evaluated together with the next evaluation on this thread.
+/// Expressions that wait to be evaluated together with the next evaluation on this thread, or null;
+/// see `per_thread`.
 template <Device D>
-std::vector<Tensor<D>>& waiting_assignments() {
-  static thread_local std::vector<Tensor<D>> queue;
-  return queue;
+std::vector<Tensor<D>>* waiting_assignments() {
+  return per_thread<std::vector<Tensor<D>>>();
+}
+
+/// Lets an expression wait for the next evaluation on this thread. What was evaluated meanwhile, or
+/// nobody else holds, waits no longer.
+template <Device D>
+void evaluate_later(const Tensor<D>& value) {
+  std::vector<Tensor<D>>* waiting = waiting_assignments<D>();
+  if (!waiting || value.node().evaluated()) return;
+  if (waiting->size() % 64 == 63) {
+    std::erase_if(*waiting, [](const Tensor<D>& each) {
+      return each.node().evaluated() || each.expression().owners() == 1;
+    });
+  }
+  waiting->push_back(value);
 }
 
 /// Whether the limits of laziness are really passed; shared parts are counted once here.
@@ -28,7 +43,9 @@ bool exceeds_pending_limits(Expression<D>& node) {
     for (const auto& input : seen[i]->inputs()) {
       if (!input->evaluated()) {
         if (input->kind() == Kind::constant) continue;
-        if (std::exchange(input->slot, 0) < 0) seen.push_back(input.get());
+        if (input->slot >= 0) continue;
+        input->slot = 0;
+        seen.push_back(input.get());
       } else if (!input->tracked) {
         leaves.push_back(input.get());
       }
@@ -47,9 +64,10 @@ bool exceeds_pending_limits(Expression<D>& node) {
 /// Evaluates nodes together with the assignments that wait.
 template <Device D>
 void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
-  if (waiting_assignments<D>().empty()) return Schedule<D>(roots, consuming).run();
-  std::vector<Tensor<D>> assignments;
-  assignments.swap(waiting_assignments<D>());
+  std::vector<Tensor<D>>* waiting = waiting_assignments<D>();
+  if (!waiting || waiting->empty()) return Schedule<D>(roots, consuming).run();
+  const std::vector<Tensor<D>> assignments = std::move(*waiting);
+  waiting->clear();
   std::vector<Expression<D>*> all(roots.begin(), roots.end());
   for (const Tensor<D>& value : assignments) all.push_back(&value.node());
   Schedule<D>(all, consuming).run();
@@ -59,8 +77,9 @@ void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
 
 template <Device D, std::same_as<Tensor<D>>... More>
 void realize(const Tensor<D>& first, const More&... more) {
+  const std::vector<Tensor<D>>* waiting = detail::waiting_assignments<D>();
   if ((first.node().evaluated() && ... && more.node().evaluated()) &&
-      detail::waiting_assignments<D>().empty()) {
+      (!waiting || waiting->empty())) {
     return;
   }
   Expression<D>* const roots[] = {&first.node(), &more.node()...};

@@ -20,6 +20,7 @@ namespace detail {
 template <Device D>
 Array<D> array_of(const Expression<D>& node) {
   if (node.evaluated()) return node.value;
+  if (node.kind() != Kind::constant) fail("realize: ", node.name(), " has no value yet");
   const Array<D> number = visit(arithmetic_dtype<D>(node.dtype), [&]<class T>(T) {
     const T value = static_cast<T>(node.constant);
     return upload<D>(&value, Shape{});
@@ -39,8 +40,13 @@ class Schedule {
     form_groups();
   }
   Schedule(const Schedule&) = delete;
+  /// Whether all went well or not: what is evaluated and leads to no tracked leaf forgets its
+  /// inputs. In order of creation: a node that this destroys is never looked at again.
   ~Schedule() {
     for (Expression<D>* node : nodes_) node->slot = -1;
+    for (Expression<D>* node : nodes_) {
+      if (node->evaluated() && !node->tracked) node->forget_inputs();
+    }
     if (nodes_.capacity() > 4096) return;
     Lists<D>::give_back(std::move(lists_));
   }
@@ -58,23 +64,31 @@ class Schedule {
       }
       release_inputs(i);
     }
-    finish();
   }
 
  private:
   int count() const { return static_cast<int>(nodes_.size()); }
+  /// Whether a node is of this schedule; the compute of an op may run one inside of another.
+  bool mine(const Expression<D>& node) const {
+    return node.slot >= 0 && node.slot < count() && nodes_[node.slot] == &node;
+  }
 
   void collect(std::span<Expression<D>* const> roots) {
     auto& stack = lists_->stack;
     const auto visit_node = [&](Expression<D>* node) {
-      if (node->evaluated() || node->slot >= 0) return;
+      if (node->evaluated() || node->kind() == Kind::constant) return;
+      if (node->slot >= 0) {
+        if (mine(*node)) return;
+        fail("realize: ", node->name(),
+             " is being evaluated already; the compute of an op "
+             "evaluates nothing that its caller waits for");
+      }
       if (node->consumed) {
         fail("realize: a value of ", node->name(),
              " was dropped when backward consumed its graph; "
              "hold the tensor before, or pass Graph::keep to backward");
       }
-      if (node->kind() == Kind::constant) return;
-      node->slot = 0;
+      node->slot = count();
       nodes_.push_back(node);
       stack.push_back(node);
     };
@@ -104,7 +118,7 @@ class Schedule {
       plans_[node->slot].keep |= (reads & reads_output) != 0;
       int k = 0;
       for (const auto& input : node->inputs()) {
-        if (input->slot >= 0) {
+        if (mine(*input)) {
           Plan& plan = plans_[input->slot];
           ++plan.inside;
           ++plan.uses;
@@ -114,7 +128,7 @@ class Schedule {
       }
     }
     for (Expression<D>* root : roots) {
-      if (root->slot >= 0) plans_[root->slot].keep = true;
+      if (mine(*root)) plans_[root->slot].keep = true;
     }
     for (Expression<D>* node : nodes_) {
       Plan& plan = plans_[node->slot];
@@ -139,7 +153,7 @@ class Schedule {
         plan.operands = 1;
       }
       for (const auto& input : node.inputs()) {
-        if (input->slot < 0) continue;
+        if (!mine(*input)) continue;
         Plan& source = plans_[input->slot];
         source.first = (std::min)(source.first, plan.group);
         source.last = (std::max)(source.last, plan.group);
@@ -199,7 +213,7 @@ class Schedule {
   }
 
   int operand_of(Program& program, int group, Expression<D>& input, const Shape& shape) {
-    if (input.slot >= 0 && plans_[input.slot].group == group && !input.evaluated()) {
+    if (mine(input) && plans_[input.slot].group == group && !input.evaluated()) {
       return plans_[input.slot].value;
     }
     if (input.kind() == Kind::constant) return program.add_constant(input.constant);
@@ -261,7 +275,7 @@ class Schedule {
   void release_inputs(int group) {
     const auto release = [&](Expression<D>& node) {
       for (const auto& input : node.inputs()) {
-        if (input->slot < 0) continue;
+        if (!mine(*input)) continue;
         Plan& plan = plans_[input->slot];
         if (--plan.uses == 0 && !plan.keep) input->value = {};
       }
@@ -269,16 +283,6 @@ class Schedule {
     if (nodes_[group]->kind() != Kind::scalar) release(*nodes_[group]);
     for (int i = plans_[group].head; i >= 0; i = plans_[i].next) release(*nodes_[i]);
     arrays_.clear();
-  }
-
-  /// What is evaluated and leads to no tracked leaf forgets its inputs. In order of creation: a
-  /// node that this destroys is never looked at again.
-  void finish() {
-    for (Expression<D>* node : nodes_) node->slot = -1;
-    for (Expression<D>* node : nodes_) {
-      if (node->evaluated() && !node->tracked) node->forget_inputs();
-    }
-    nodes_.clear();
   }
 
   Ref<Lists<D>> lists_ = Lists<D>::take();

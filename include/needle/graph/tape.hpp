@@ -78,7 +78,7 @@ class Tape final : public AnyTape {
       Expression<D>& node = *nodes_[i];
       Tensor<D>& g = steps_[i].grad;
       const bool several = !parts_.empty() && !parts_[i].empty();
-      if (!(g || several) || !steps_[i].leads) continue;
+      if (!(g.defined() || several) || !steps_[i].leads) continue;
       if (const Transfer<D>* transfer = as_transfer(node)) {
         if (transfer->leads(tapes)) transfer->give(tapes, g);
       } else if (node.part >= 0) {
@@ -89,13 +89,13 @@ class Tape final : public AnyTape {
         add(all[part], g);
       } else if (!node.inputs().empty()) {
         for (const auto& input : node.inputs()) x.push_back(read(*input));
+        const Tensor<D> y = result(node, x);
         results.resize(x.size());
         const std::span<const Tensor<D>> one(&g, 1);
-        node.gradient(several ? std::span<const Tensor<D>>(parts_[i]) : one, read(node), x,
-                      results);
+        node.gradient(several ? std::span<const Tensor<D>>(parts_[i]) : one, y, x, results);
         for (std::size_t k = 0; k < x.size(); ++k) {
           const Expression<D>& input = *node.inputs()[k];
-          if (!leads(input) || !results[k]) continue;
+          if (!leads(input) || !results[k].defined()) continue;
           if (node.kind() == Kind::scalar) results[k] = sum_to(results[k], input.shape);
           give(input, results[k]);
         }
@@ -109,7 +109,7 @@ class Tape final : public AnyTape {
   void accumulate() override {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const Tensor<D>& g = steps_[i].grad;
-      if (!nodes_[i]->grad || !g) continue;
+      if (!nodes_[i]->grad || !g.defined()) continue;
       Gradient<D>& gradient = *nodes_[i]->grad;
       const Tensor<D> sum = gradient.sum ? Tensor<D>(gradient.sum) + g : g;
       before_.emplace_back(nodes_[i]->grad, std::exchange(gradient.sum, sum.expression()));
@@ -143,7 +143,9 @@ class Tape final : public AnyTape {
     bool leads = false;   // through it a gradient reaches a target
   };
 
-  static void add(Tensor<D>& sum, const Tensor<D>& term) { sum = sum ? sum + term : term; }
+  static void add(Tensor<D>& sum, const Tensor<D>& term) {
+    sum = sum.defined() ? sum + term : term;
+  }
 
   static Transfer<D>* as_transfer(Expression<D>& node) {
     return node.kind() == Kind::transfer ? static_cast<Transfer<D>*>(&node) : nullptr;
@@ -154,6 +156,20 @@ class Tape final : public AnyTape {
   Tensor<D> read(Expression<D>& node) const {
     const bool copied = !copies_.empty() && node.walk >= 0 && copies_[node.walk];
     return Tensor<D>(copied ? copies_[node.walk] : Ref(&node));
+  }
+  /// What the gradient of a node reads as its result: with inputs that are calculated again, so is
+  /// this, or `x == max(x)` might compare what was rounded in different ways.
+  Tensor<D> result(Expression<D>& node, const std::vector<Tensor<D>>& x) const {
+    const unsigned reads = node.checkpointed || copies_.empty() ? 0 : node.read_by_gradients();
+    if (!(reads & reads_output)) return read(node);
+    std::vector<Ref<Expression<D>>> inputs;
+    bool again = false;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      inputs.push_back(x[k].expression());
+      again |= (reads & reads_input((std::min)(static_cast<int>(k), 30))) != 0 &&
+               inputs[k].get() != node.inputs()[k].get();
+    }
+    return again ? Tensor<D>(node.clone(inputs)) : read(node);
   }
   void copy_checkpointed() {
     std::vector<Ref<Expression<D>>> inputs;

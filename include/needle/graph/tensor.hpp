@@ -1,6 +1,8 @@
 // The tensor users hold: a cheap handle to an expression.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "needle/core/index.hpp"
@@ -22,6 +24,26 @@ template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
 namespace detail {
+/// A number as another type, as by `cast`: a whole number that `T` does not hold becomes the
+/// nearest that it does, and NaN 0.
+template <Number T, Number From>
+T saturated(From x) {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+    if constexpr (std::floating_point<From>) {
+      if (x != x) return 0;
+      if (x < static_cast<From>((Limits::min)())) return (Limits::min)();
+      if (x >= static_cast<From>((Limits::max)())) return (Limits::max)();
+    } else if constexpr (sizeof(T) < sizeof(std::int64_t)) {
+      const std::int64_t low = (Limits::min)(), high = (Limits::max)();
+      return static_cast<T>(std::clamp<std::int64_t>(x, low, high));
+    } else if constexpr (std::is_unsigned_v<T> && std::is_signed_v<From>) {
+      if (x < 0) return 0;
+    }
+  }
+  return static_cast<T>(x);
+}
+
 /// The elements of any view in an array that the host can read: compact, of a type with arithmetic.
 template <Device D>
 Array<D> readable(const Array<D>& array) {
@@ -37,7 +59,9 @@ std::vector<T> values_of(const Array<D>& array) {
   return visit(compact.dtype, [&]<class From>(From) {
     std::vector<From> values = download<From>(compact);
     if constexpr (std::same_as<T, From>) return values;
-    else return std::vector<T>(values.begin(), values.end());
+    std::vector<T> result(values.size());
+    std::transform(values.begin(), values.end(), result.begin(), saturated<T, From>);
+    return result;
   });
 }
 
@@ -48,7 +72,7 @@ T item_of(const Array<D>& array) {
   return visit(one.dtype, [&]<class From>(From) {
     From value;
     D::download(&value, one.template data<From>(), sizeof value);
-    return static_cast<T>(value);
+    return saturated<T>(value);
   });
 }
 
@@ -71,7 +95,9 @@ Tensor<To> transferred(const Tensor<D>& x);
 template <Device D = DefaultDevice>
 class Tensor {
  public:
+  /// The type of the device's arithmetic: float, or double on `Reference`.
   using Real = typename D::Real;
+  /// Where its elements lie.
   using device = D;
 
   /// No tensor at all: what an absent gradient is. Everything else refuses it.
@@ -79,10 +105,12 @@ class Tensor {
   Tensor(const Tensor&) = default;
   Tensor(Tensor&&) noexcept = default;
   /// One assignment for all, so that `x = {}` means an empty tensor to every compiler.
-  Tensor& operator=(Tensor other) noexcept {
+  /// A temporary is not assigned to: `x[0] = y` would change nothing; see `put`.
+  Tensor& operator=(Tensor other) & noexcept {
     std::swap(expression_, other.expression_);
     return *this;
   }
+  /// A handle to a node of the graph.
   explicit Tensor(Ref<Expression<D>> expression) : expression_(std::move(expression)) {}
   /// A leaf that holds an array.
   explicit Tensor(Array<D> value)
@@ -98,14 +126,20 @@ class Tensor {
   Tensor(const std::vector<T>& values, const Shape& shape)
       : Tensor(from_values(values.data(), static_cast<std::int64_t>(values.size()), shape)) {}
 
-  /// Whether there is a tensor.
-  explicit operator bool() const { return static_cast<bool>(expression_); }
+  /// Whether there is a tensor: an absent gradient is none.
+  bool defined() const { return static_cast<bool>(expression_); }
+  /// Whether the one element of a tensor of size 1 is not 0, as in `if (loss < 0.1)`; evaluates it.
+  explicit operator bool() const { return single("bool") != 0; }
 
+  /// Its sizes, one a dimension.
   const Shape& shape() const { return node().shape; }
   /// The size of one dimension; negative axes count from the end.
   std::int64_t shape(int axis) const { return shape()[normal_axis(axis, ndim(), "shape")]; }
+  /// How many dimensions it has.
   int ndim() const { return shape().ndim(); }
+  /// How many elements it has.
   std::int64_t size() const { return shape().size(); }
+  /// The type its elements are stored in.
   Dtype dtype() const { return node().dtype; }
   /// The name of the op that makes this tensor; "leaf" where none does.
   std::string op() const { return node().name(); }
@@ -131,11 +165,7 @@ class Tensor {
   /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
   template <Number T = Real>
   T item() const {
-    if (size() != 1) {
-      fail("item: a tensor of shape ", shape(), " has ", size(),
-           " elements; item() takes exactly one");
-    }
-    return detail::item_of<T>(data());
+    return single<T>("item");
   }
 
   /// Whether gradients are tracked through this tensor.
@@ -149,6 +179,7 @@ class Tensor {
     if (required && !is_float(dtype())) {
       fail("requires_grad: a tensor of ", dtype(), " has no gradient; cast it to a float type");
     }
+    if (required == node().tracked) return *this;  // and the gradient it has
     if (required) realize();
     node().tracked = required;
     node().grad = required ? Ref(new Gradient<D>) : Ref<Gradient<D>>();
@@ -185,9 +216,18 @@ class Tensor {
     if (!expression_) fail("tensor: it is empty; there is nothing to calculate with");
     return *expression_;
   }
+  /// The node, or none, as its owners hold it.
   const Ref<Expression<D>>& expression() const { return expression_; }
 
  private:
+  template <Number T = Real>
+  T single(const char* what) const {
+    if (size() != 1) {
+      fail(what, ": a tensor of shape ", shape(), " has ", size(), " elements; ", what,
+           "() takes exactly one");
+    }
+    return detail::item_of<T>(data());
+  }
   static Array<D> vector(std::initializer_list<detail::Entry<Real>> entries) {
     std::vector<Real> values;
     for (const detail::Entry<Real>& entry : entries) values.push_back(entry.value);

@@ -5,6 +5,7 @@
 
 namespace needle {
 
+/// The op of a cast to a float type, whichever it is.
 struct CastToFloat {
   using Function = scalar::Identity;
   static constexpr unsigned reads = reads_nothing;
@@ -12,10 +13,12 @@ struct CastToFloat {
   Dtype dtype(Dtype) const { return to; }
   static auto gradient(const auto& g, const auto&, const auto&) { return std::array{g}; }
 };
+/// The op of a cast to int32; it has no gradient.
 struct CastToInt32 {
   using Function = scalar::ToInt32;
   static Dtype dtype(Dtype) { return Dtype::int32; }
 };
+/// The op of a cast to uint8; it has no gradient.
 struct CastToUint8 {
   using Function = scalar::ToUint8;
   static Dtype dtype(Dtype) { return Dtype::uint8; }
@@ -31,9 +34,7 @@ struct CastToUint8 {
 template <Device D>
 Tensor<D> cast(const Tensor<D>& x, Dtype dtype) {
   if (x.dtype() == dtype) return x;
-  if (is_float(dtype) && dtype != real<D> && !is_half(dtype)) {
-    fail("cast: device ", D::name, " has no ", dtype, "; its real numbers are ", real<D>);
-  }
+  detail::check_stored<D>(dtype, "cast");
   if (dtype == Dtype::int32) return apply(CastToInt32{}, x);
   if (dtype == Dtype::uint8) return apply(CastToUint8{}, x);
   return apply(CastToFloat{dtype}, x);

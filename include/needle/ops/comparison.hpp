@@ -15,11 +15,16 @@ struct Comparison {
 };
 }  // namespace detail
 
+/// a == b
 struct Equal : detail::Comparison<scalar::Equal> {};
+/// a != b
 struct NotEqual : detail::Comparison<scalar::NotEqual> {};
+/// a < b, and b > a
 struct Less : detail::Comparison<scalar::Less> {};
+/// a <= b, and b >= a
 struct LessEqual : detail::Comparison<scalar::LessEqual> {};
 
+/// a where the condition is not 0, else b; the gradient goes to the one that was chosen
 struct Where {
   using Function = scalar::Where;
   static constexpr unsigned reads = reads_input(0);
@@ -118,18 +123,21 @@ Tensor<D> operator>=(S a, const Tensor<D>& b) {
   return apply(LessEqual{}, b, constant_like(b, a));
 }
 
-/// a where the condition is not 0, else b.
+/// a where the condition is not 0, else b; the three shapes broadcast. Real if a or b is, else
+/// int32.
 template <Device D>
 Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Where{}, condition, a, b);
+  // A real condition would make real arithmetic of whole numbers, which may not hold them.
+  const bool whole = is_float(condition.dtype()) && !is_float(a.dtype()) && !is_float(b.dtype());
+  return apply(Where{}, whole ? condition != 0 : condition, a, b);
 }
 template <Device D, Number S>
 Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, S b) {
-  return apply(Where{}, condition, a, constant_like(a, b));
+  return where(condition, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> where(const Tensor<D>& condition, S a, const Tensor<D>& b) {
-  return apply(Where{}, condition, constant_like(b, a), b);
+  return where(condition, constant_like(b, a), b);
 }
 
 }  // namespace needle

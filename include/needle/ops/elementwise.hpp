@@ -1,5 +1,5 @@
 // Elementwise arithmetic and functions. Inputs broadcast as in NumPy; gradients are graph. One list
-// of some thirty ops, and longer than other files for it: first what they are, then how to call
+// of some twenty ops, and longer than other files for it: first what they are, then how to call
 // them.
 #pragma once
 
@@ -17,11 +17,13 @@ Tensor<D> constant_like(const Tensor<D>& x, S value) {
   return constant<D>(static_cast<double>(value), Shape{}, whole ? Dtype::int32 : real<D>);
 }
 
+/// -x
 struct Negate {
   using Function = scalar::Negate;
   static constexpr unsigned reads = reads_nothing;
   static auto gradient(const auto& g, const auto&, const auto&) { return std::array{-g}; }
 };
+/// |x|
 struct Abs {
   using Function = scalar::Abs;
   static constexpr unsigned reads = reads_input(0);
@@ -29,6 +31,7 @@ struct Abs {
     return std::array{g * sign(x)};
   }
 };
+/// -1, 0 or 1
 struct Sign {
   using Function = scalar::Sign;
   static constexpr unsigned reads = reads_nothing;
@@ -36,16 +39,19 @@ struct Sign {
     return std::array{std::decay_t<decltype(g)>()};
   }
 };
+/// e to the power x
 struct Exp {
   using Function = scalar::Exp;
   static constexpr unsigned reads = reads_output;
   static auto gradient(const auto& g, const auto& y, const auto&) { return std::array{g * y}; }
 };
+/// natural logarithm
 struct Log {
   using Function = scalar::Log;
   static constexpr unsigned reads = reads_input(0);
   static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g / x}; }
 };
+/// square root
 struct Sqrt {
   using Function = scalar::Sqrt;
   static constexpr unsigned reads = reads_output;
@@ -53,6 +59,7 @@ struct Sqrt {
     return std::array{g * 0.5 / y};
   }
 };
+/// hyperbolic tangent
 struct Tanh {
   using Function = scalar::Tanh;
   static constexpr unsigned reads = reads_output;
@@ -60,6 +67,7 @@ struct Tanh {
     return std::array{g * (1 - y * y)};
   }
 };
+/// the error function
 struct Erf {
   using Function = scalar::Erf;
   static constexpr unsigned reads = reads_input(0);
@@ -67,11 +75,13 @@ struct Erf {
     return std::array{g * (1.1283791670955126 * exp(-x * x))};  // 2 / sqrt(pi)
   }
 };
+/// sine
 struct Sin {
   using Function = scalar::Sin;
   static constexpr unsigned reads = reads_input(0);
   static auto gradient(const auto& g, const auto&, const auto& x) { return std::array{g * cos(x)}; }
 };
+/// cosine
 struct Cos {
   using Function = scalar::Cos;
   static constexpr unsigned reads = reads_input(0);
@@ -79,6 +89,7 @@ struct Cos {
     return std::array{-g * sin(x)};
   }
 };
+/// 1 / (1 + e^-x)
 struct Sigmoid {
   using Function = scalar::Sigmoid;
   static constexpr unsigned reads = reads_output;
@@ -86,6 +97,7 @@ struct Sigmoid {
     return std::array{g * y * (1 - y)};
   }
 };
+/// max(x, 0)
 struct Relu {
   using Function = scalar::Relu;
   static constexpr unsigned reads = reads_output;
@@ -93,6 +105,7 @@ struct Relu {
     return std::array{where(y > 0, g, 0)};
   }
 };
+/// a + b
 struct Add {
   using Function = scalar::Add;
   static constexpr unsigned reads = reads_nothing;
@@ -100,6 +113,7 @@ struct Add {
     return std::array{g, g};
   }
 };
+/// a - b
 struct Subtract {
   using Function = scalar::Subtract;
   static constexpr unsigned reads = reads_nothing;
@@ -107,6 +121,7 @@ struct Subtract {
     return std::array{g, -g};
   }
 };
+/// a b
 struct Multiply {
   using Function = scalar::Multiply;
   static constexpr std::array reads{reads_input(1), reads_input(0)};
@@ -114,6 +129,7 @@ struct Multiply {
     return std::array{g * b, g * a};
   }
 };
+/// a / b
 struct Divide {
   using Function = scalar::Divide;
   static constexpr std::array reads{reads_input(1), reads_output | reads_input(1)};
@@ -121,15 +137,19 @@ struct Divide {
     return std::array{g / b, -g * y / b};
   }
 };
+/// a to the power b
 struct Power {
   using Function = scalar::Power;
   static auto gradient(const auto& g, const auto& y, const auto& a, const auto& b) {
-    // 0 to the power 0 is 1 whatever 0 is changed to, and 0 to a positive power does not grow.
-    const auto da = where(b == 0, 0, g * b * pow(a, b - 1));
-    const auto db = where(a == 0, where(b < 0, g * y * log(a), 0), g * y * log(a));
-    return std::array{da, db};
+    // 0 to the power 0 is 1 whatever the first 0 is changed to, and 0 to a power that is not
+    // negative stays what it is. The choice is made before `pow` and `log`: after them, derivatives
+    // of the branch not taken would be 0 times infinity.
+    const auto exponent = where((a == 0) * (b == 0), 1, b) - 1;
+    const auto base = where((a == 0) * (b >= 0), 1, a);
+    return std::array{g * b * pow(a, exponent), g * y * log(base)};
   }
 };
+/// the larger of a and b
 struct Maximum {
   using Function = scalar::Maximum;
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
@@ -138,6 +158,7 @@ struct Maximum {
     return std::array{where(a > b, g, half), where(b > a, g, half)};
   }
 };
+/// the smaller of a and b
 struct Minimum {
   using Function = scalar::Minimum;
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
@@ -146,6 +167,7 @@ struct Minimum {
     return std::array{where(a < b, g, half), where(b < a, g, half)};
   }
 };
+/// x held between two bounds
 struct Clamp {
   using Function = scalar::Clamp;
   static constexpr unsigned reads = reads_output | reads_input(0);
@@ -170,17 +192,17 @@ template <Device D>
 Tensor<D> sign(const Tensor<D>& x) {
   return apply(Sign{}, x);
 }
-/// e to the power x.
+/// e to the power x; in float infinity above 88.7, 0 below -104.
 template <Device D>
 Tensor<D> exp(const Tensor<D>& x) {
   return apply(Exp{}, x);
 }
-/// Natural logarithm.
+/// Natural logarithm; -infinity at 0, NaN below.
 template <Device D>
 Tensor<D> log(const Tensor<D>& x) {
   return apply(Log{}, x);
 }
-/// Square root.
+/// Square root; NaN below 0, and its gradient is infinite at 0.
 template <Device D>
 Tensor<D> sqrt(const Tensor<D>& x) {
   return apply(Sqrt{}, x);
@@ -215,12 +237,13 @@ template <Device D>
 Tensor<D> relu(const Tensor<D>& x) {
   return apply(Relu{}, x);
 }
-/// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond.
-template <Device D>
-Tensor<D> clamp(const Tensor<D>& x, double low, double high) {
+/// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond. Integers stay integers
+/// between whole bounds.
+template <Device D, Number Low, Number High>
+Tensor<D> clamp(const Tensor<D>& x, Low low, High high) {
   return apply(Clamp{}, x, constant_like(x, low), constant_like(x, high));
 }
-/// 1 / sqrt(x).
+/// 1 / sqrt(x); infinity at 0, NaN below.
 template <Device D>
 Tensor<D> rsqrt(const Tensor<D>& x) {
   return 1 / sqrt(x);
@@ -231,7 +254,8 @@ Tensor<D> square(const Tensor<D>& x) {
   return x * x;
 }
 
-/// a to the power b, elementwise.
+/// a to the power b, elementwise; shapes broadcast. NaN for a finite
+/// a below 0 and a b that is not whole.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) {
   return apply(Power{}, a, b);
@@ -312,7 +336,7 @@ Tensor<D> operator/(S a, const Tensor<D>& b) {
   return apply(Divide{}, constant_like(b, a), b);
 }
 
-/// The larger one; at ties each takes half of the gradient.
+/// The larger one; shapes broadcast, and at ties each takes half of the gradient.
 template <Device D>
 Tensor<D> maximum(const Tensor<D>& a, const Tensor<D>& b) {
   return apply(Maximum{}, a, b);
@@ -326,7 +350,7 @@ Tensor<D> maximum(S a, const Tensor<D>& b) {
   return apply(Maximum{}, constant_like(b, a), b);
 }
 
-/// The smaller one; at ties each takes half of the gradient.
+/// The smaller one; shapes broadcast, and at ties each takes half of the gradient.
 template <Device D>
 Tensor<D> minimum(const Tensor<D>& a, const Tensor<D>& b) {
   return apply(Minimum{}, a, b);

@@ -33,9 +33,10 @@ Tensor<D> ones_like(const Tensor<D>& x) {
   return constant<D>(1, x.shape(), x.dtype());
 }
 
-/// start, start + step, ... up to but not including stop.
+/// start, start + step, ... up to but not including stop; nothing if that is already past.
 template <Device D = DefaultDevice>
 Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<D>) {
+  detail::check_stored<D>(dtype, "arange");
   const double count = std::ceil((stop - start) / step);
   if (step == 0 || !(count < 0x1p40)) {
     fail("arange: from ", start, " to ", stop, " in steps of ", step, " never ends");
@@ -58,10 +59,10 @@ Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<
     }
   });
 }
-/// 0, 1, ..., n - 1.
-template <Device D = DefaultDevice>
-Tensor<D> arange(std::int64_t n, Dtype dtype = real<D>) {
-  return arange<D>(0, static_cast<double>(n), 1, dtype);
+/// 0, 1, ... up to but not including stop.
+template <Device D = DefaultDevice, Number S>
+Tensor<D> arange(S stop, Dtype dtype = real<D>) {
+  return arange<D>(0, static_cast<double>(stop), 1, dtype);
 }
 
 /// The n x n matrix with ones on its diagonal.
@@ -71,11 +72,12 @@ Tensor<D> eye(std::int64_t n) {
   return cast(reshape(at, {n, 1}) == at, real<D>);
 }
 
-/// ids as rows of zeros with a one at each id: (..., classes), real. For an embedding use
-/// `index_select`, which needs no such matrix.
+/// ids as rows of zeros with a one at each id: (..., classes), real; a row of zeros for an id that
+/// is none of 0 to classes - 1. For an embedding use `index_select`, which needs no such matrix.
 template <Device D>
 Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
   if (is_float(ids.dtype())) fail("one_hot: ids of ", ids.dtype(), "; they must be int32 or uint8");
+  if (classes < 1) fail("one_hot: ", classes, " classes; it takes at least one");
   return cast(unsqueeze(ids, -1) == arange<D>(classes, Dtype::int32), real<D>);
 }
 

@@ -14,6 +14,16 @@ Tensor<D> as_index(const Tensor<D>& index, std::string_view op) {
     fail(op, ": an index of ", index.dtype(), "; it must be int32 or uint8");
   return cast(index, Dtype::int32);
 }
+
+/// Calls a kernel whose refusals lack the name of who asked.
+template <class F>
+void run_named(std::string_view op, F&& kernel) {
+  try {
+    kernel();
+  } catch (const Error& error) {
+    fail(op, ": ", error.what());
+  }
+}
 }  // namespace detail
 
 /// The transposed map of `Gather`: adds up what goes to the same place.
@@ -26,7 +36,7 @@ struct ScatterAdd {
   template <Device D>
   Array<D> compute(const Array<D>& source, const Array<D>& index) const {
     Array<D> out = zero_array<D>(to, source.dtype);
-    scatter_add(source, index, axis, out);
+    detail::run_named("scatter_add", [&] { scatter_add(source, index, axis, out); });
     return out;
   }
   auto gradient(const auto& g, const auto&, const auto&, const auto& index) const {
@@ -34,8 +44,10 @@ struct ScatterAdd {
   }
 };
 
+/// Elements of the first input along an axis, by the index that is the second.
 struct Gather {
   int axis;
+  std::string_view caller = "gather";  // whom to name when an index is refused
   static constexpr unsigned reads = reads_input(1);
   static Dtype dtype(Dtype x, Dtype) { return x; }
   Shape shape(const Shape& x, const Shape& index) const {
@@ -50,7 +62,7 @@ struct Gather {
   template <Device D>
   Array<D> compute(const Array<D>& x, const Array<D>& index) const {
     Array<D> out(index.shape, x.dtype);
-    gather(x, index, axis, out);
+    detail::run_named(caller, [&] { gather(x, index, axis, out); });
     return out;
   }
   auto gradient(const auto& g, const auto&, const auto& x, const auto& index) const {
@@ -58,13 +70,19 @@ struct Gather {
   }
 };
 
-/// y[i, j] = x[index[i, j], j] for axis 0 of a matrix, and so on; y has the index's shape.
+/// y[i, j] = x[index[i, j], j] for axis 0 of a matrix, and so on (PyTorch's gather): y has the
+/// shape of the index and the dtype of x. The index, int32 or uint8, has as many axes as x and is
+/// no longer than x on the others; an element outside of [0, size of the axis) is refused when y is
+/// calculated.
 template <Device D>
 Tensor<D> gather(const Tensor<D>& x, int axis, const Tensor<D>& index) {
   return apply(Gather{normal_axis(axis, x.ndim(), "gather")}, x, detail::as_index(index, "gather"));
 }
 
-/// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on.
+/// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on;
+/// always real. Index, int32 or uint8, and source have one shape, which has as many axes as the
+/// result and is no longer on the others; an element of the index outside of [0, size of the axis)
+/// is refused when the sums are calculated.
 template <Device D>
 Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
                       const Tensor<D>& source) {
@@ -76,8 +94,8 @@ Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
   return apply(ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
 }
 
-/// Like `gather`, with an index that broadcasts against x on the other axes (NumPy's
-/// take_along_axis).
+/// Like `gather`, with an index of as many axes as x that broadcasts against it on the others
+/// (NumPy's take_along_axis); the result has the index's size along the axis.
 template <Device D>
 Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
   const int at = normal_axis(axis, x.ndim(), "take_along");
@@ -91,10 +109,12 @@ Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
   source[at] = x.shape()[at];
   shape[at] = index.shape()[at];
   const Tensor<D> ids = detail::as_index(index, "take_along");
-  return gather(broadcast_to(x, source), at, broadcast_to(ids, shape));
+  return apply(Gather{at, "take_along"}, broadcast_to(x, source), broadcast_to(ids, shape));
 }
 
-/// The rows of x along an axis that a vector of ids names, in its order; one may come twice.
+/// The rows of x along an axis that a vector of ids (n,), int32 or uint8, names, in its order; one
+/// may come twice. The result has the shape of x with n along the axis; an id outside of [0, size
+/// of the axis) is refused when it is calculated.
 template <Device D>
 Tensor<D> index_select(const Tensor<D>& x, int axis, const Tensor<D>& ids) {
   const int at = normal_axis(axis, x.ndim(), "index_select");
@@ -103,7 +123,7 @@ Tensor<D> index_select(const Tensor<D>& x, int axis, const Tensor<D>& ids) {
   Shape flat, shape = x.shape();
   for (int i = 0; i < x.ndim(); ++i) flat.push_back(i == at ? ids.size() : 1);
   shape[at] = ids.size();
-  return gather(x, at, broadcast_to(reshape(index, flat), shape));
+  return apply(Gather{at, "index_select"}, x, broadcast_to(reshape(index, flat), shape));
 }
 
 }  // namespace needle

@@ -6,7 +6,7 @@
 
 namespace needle {
 
-/// What becomes of the losses of single items.
+/// What becomes of the losses of single items: they stay, or their mean or sum is the loss.
 enum class Reduction { none, mean, sum };
 
 namespace detail {
@@ -20,8 +20,9 @@ Tensor<D> reduce_loss(const Tensor<D>& losses, Reduction reduction) {
 /// Options of `cross_entropy`.
 template <Device D = DefaultDevice>
 struct CrossEntropy {
+  /// The mean, as in PyTorch.
   Reduction reduction = Reduction::mean;
-  /// The share of the target that is spread evenly over all classes.
+  /// The share of the target that is spread evenly over all classes, 0 to 1.
   double label_smoothing = 0;
   /// Items of this class count for nothing (PyTorch's default is -100; here nothing is ignored).
   std::optional<std::int32_t> ignore_index = std::nullopt;
@@ -30,7 +31,9 @@ struct CrossEntropy {
 };
 
 /// -log softmax(logits)[target]: logits (items, classes, ...), target class ids (items, ...) as
-/// int32 or uint8; or (classes,) with a scalar target.
+/// int32 or uint8; or (classes,) with a scalar target. A scalar, or of the target's shape with
+/// `Reduction::none`; an id outside of [0, classes) that is not ignored is refused when the loss is
+/// calculated.
 template <Device D>
 Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
                         const CrossEntropy<std::type_identity_t<D>>& options = {}) {
@@ -43,21 +46,29 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
          ", got ", target.shape());
   }
   const std::int64_t classes = logits.shape()[axis];
-  const bool plain = !options.ignore_index && !options.weight && options.label_smoothing == 0;
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    fail("cross_entropy: a label_smoothing of ", options.label_smoothing,
+         "; it must lie in [0, 1]");
+  }
+  const bool plain =
+      !options.ignore_index && !options.weight.defined() && options.label_smoothing == 0;
   Tensor<D> ids = detail::as_index(target, "cross_entropy"), counts;
   if (options.ignore_index) {
     counts = ids != *options.ignore_index;
     ids = where(counts, ids, 0);
   }
   ids = unsqueeze(ids, axis);
+  const auto of_target = [&](const Tensor<D>& x) {
+    return apply(Gather{axis, "cross_entropy"}, x, ids);
+  };
   if (plain) {
-    const Tensor<D> losses = logsumexp(logits, axis) - squeeze(gather(logits, axis, ids), axis);
+    const Tensor<D> losses = logsumexp(logits, axis) - squeeze(of_target(logits), axis);
     return detail::reduce_loss(losses, options.reduction);
   }
   const Tensor<D> log_p = log_softmax(logits, axis);
-  Tensor<D> losses = -squeeze(gather(log_p, axis, ids), axis);
-  Tensor<D> spread = -log_p, item_weight = counts ? to_real(counts) : ones<D>(expected);
-  if (options.weight) {
+  Tensor<D> losses = -squeeze(of_target(log_p), axis);
+  Tensor<D> spread = -log_p, item_weight = counts.defined() ? to_real(counts) : ones<D>(expected);
+  if (options.weight.defined()) {
     if (!(options.weight.shape() == Shape{classes})) {
       fail("cross_entropy: weight ", options.weight.shape(), " for ", classes, " classes");
     }
@@ -72,12 +83,13 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
     losses = losses * (1 - options.label_smoothing) +
              sum(spread, axis) * (options.label_smoothing / static_cast<double>(classes));
   }
-  if (counts) losses = where(counts, losses, 0);  // also where they are infinite
+  if (counts.defined()) losses = where(counts, losses, 0);  // also where they are infinite
   if (options.reduction == Reduction::mean) return sum(losses) / sum(item_weight);
   return detail::reduce_loss(losses, options.reduction);
 }
 
-/// The square of the difference; shapes broadcast.
+/// The square of the difference, elementwise; shapes broadcast (PyTorch warns of it). A scalar, or
+/// of the broadcast shape with `Reduction::none`.
 template <Device D>
 Tensor<D> mse_loss(const Tensor<D>& input, const Tensor<D>& target,
                    Reduction reduction = Reduction::mean) {

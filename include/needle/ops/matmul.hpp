@@ -5,6 +5,7 @@
 
 namespace needle {
 
+/// a b for matrices: (..., n, k) times (..., k, m) gives (..., n, m), always real.
 struct Matmul {
   template <Device D>
   static Dtype dtype(Dtype a, Dtype b) {
@@ -19,6 +20,13 @@ struct Matmul {
     if (columns != rows) {
       fail("matmul: shapes ", a, " and ", b, ": ", columns, " columns against ", rows,
            " rows; they must be equal");
+    }
+    for (int i = 3; i <= (std::min)(a.ndim(), b.ndim()); ++i) {
+      const std::int64_t m = a[a.ndim() - i], n = b[b.ndim() - i];
+      if (m != n && m != 1 && n != 1) {
+        fail("matmul: shapes ", a, " and ", b, ": the dimensions before the last two, ", m, " and ",
+             n, ", do not broadcast");
+      }
     }
   }
   static Shape shape(const Shape& a, const Shape& b) {
@@ -52,8 +60,9 @@ struct Matmul {
   }
 };
 
-/// The matrix product of the last two axes; the others broadcast. A vector on the left is a row,
-/// one on the right a column, and its axis disappears, as in NumPy.
+/// The matrix product of the last two axes, (..., n, k) times (..., k, m), both of a float type;
+/// the others broadcast. A vector on the left is a row, one on the right a column, and its axis
+/// disappears, as in NumPy.
 template <Device D>
 Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {
@@ -88,13 +97,14 @@ struct Linear {
   }
 };
 
-/// x W^T + b, PyTorch's linear layer: x (..., in), weight (out, in), bias (out,) or absent.
+/// x W^T + b, PyTorch's linear layer: x (..., in), weight (out, in), bias (out,) or absent; the
+/// result is (..., out).
 template <Device D>
 Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& bias = {}) {
   if (weight.ndim() != 2 || x.ndim() == 0 || x.shape().back() != weight.shape()[1]) {
     fail("linear: input ", x.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
   }
-  if (bias && !(bias.shape() == Shape{weight.shape()[0]})) {
+  if (bias.defined() && !(bias.shape() == Shape{weight.shape()[0]})) {
     fail("linear: bias ", bias.shape(), " does not fit weight ", weight.shape(), " of (out, in)");
   }
   Shape result = x.shape();
@@ -103,7 +113,7 @@ Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& b
   for (int i = 0; i + 1 < x.ndim(); ++i) rows *= x.shape()[i];
   const Tensor<D> flat = reshape(x, {rows, x.shape().back()});
   const Tensor<D> y = reshape(apply(Linear{}, flat, weight), result);
-  return bias ? y + bias : y;
+  return bias.defined() ? y + bias : y;
 }
 
 }  // namespace needle

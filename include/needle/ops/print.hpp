@@ -8,6 +8,7 @@ namespace needle {
 namespace detail {
 inline std::string number(std::int32_t value) { return str(value); }
 inline std::string number(double value) {
+  if (value != value) return "nan";  // whatever its sign
   char text[40];
   const auto end =
       std::to_chars(text, text + sizeof text, value, std::chars_format::general, 5).ptr;
@@ -64,6 +65,16 @@ template <class Stream, Device D>
 requires requires(Stream& stream, std::string text) { stream << text; }
 Stream& operator<<(Stream& stream, const Tensor<D>& x) {
   stream << str(x);
+  return stream;
+}
+/// Writes a shape, strides, axes or a dtype to a stream.
+template <class Stream, class T>
+requires(std::derived_from<T, Dims> || std::same_as<T, Dtype>) &&
+    requires(Stream& stream, std::string text) {
+  stream << text;
+}
+Stream& operator<<(Stream& stream, const T& value) {
+  stream << str(value);
   return stream;
 }
 

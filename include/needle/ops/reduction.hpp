@@ -38,6 +38,7 @@ Reduced reduced(const Tensor<D>& x, const Axes& axes, bool keepdims, std::string
 
 }  // namespace detail
 
+/// the sum
 struct Sum : detail::Reduced {
   static constexpr Monoid monoid = Monoid::sum;
   static constexpr unsigned reads = reads_nothing;
@@ -57,12 +58,14 @@ Tensor<D> extreme_gradient(const Reduced& op, const Tensor<D>& g, const Tensor<D
 
 }  // namespace detail
 
+/// the largest element
 struct Max : detail::Reduced {
   static constexpr Monoid monoid = Monoid::maximum;
   auto gradient(const auto& g, const auto& y, const auto& x) const {
     return std::array{detail::extreme_gradient(*this, g, y, x)};
   }
 };
+/// the smallest element
 struct Min : detail::Reduced {
   static constexpr Monoid monoid = Monoid::minimum;
   auto gradient(const auto& g, const auto& y, const auto& x) const {
@@ -70,6 +73,7 @@ struct Min : detail::Reduced {
   }
 };
 
+/// The first position of the largest or smallest element along one axis, which disappears.
 struct ArgExtreme {
   int axis;
   bool largest;
@@ -189,7 +193,8 @@ Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = f
 template <Device D>
 Tensor<D> softmax(const Tensor<D>& x, int axis = -1) {
   detail::reduced(x, axis, true, "softmax", true);
-  const Tensor<D> e = exp(x - stop_gradient((max)(x, axis, true)));
+  const Tensor<D> real = to_real(x);  // the difference of two integers may not be one
+  const Tensor<D> e = exp(real - stop_gradient((max)(real, axis, true)));
   return e / sum(e, axis, true);
 }
 

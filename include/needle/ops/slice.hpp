@@ -20,6 +20,7 @@ inline Layout sliced(Layout x, const std::vector<Run>& runs) {
 }
 }  // namespace detail
 
+/// A run of positions along each axis: a view.
 struct Slice : detail::KeepsDtype {
   std::vector<detail::Run> runs;
   explicit Slice(std::vector<detail::Run> runs) : runs(std::move(runs)) {}
@@ -55,6 +56,7 @@ struct Slice : detail::KeepsDtype {
   };
 };
 
+/// Inputs one after the other along an axis.
 struct Concat {
   int axis;
   static constexpr unsigned reads = reads_nothing;
@@ -157,7 +159,8 @@ inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Sh
 }
 }  // namespace detail
 
-/// What `x[{...}]` means.
+/// What `x[{...}]` means: a view of these positions. A position that is not there, more indices
+/// than axes and a second ellipsis are refused; ranges end where the axis does.
 template <Device D>
 Tensor<D> slice(const Tensor<D>& x, std::span<const Index> indices) {
   Shape result;
@@ -175,6 +178,10 @@ Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, const Te
   std::vector<detail::Run> runs =
       detail::runs_of(std::span(indices.begin(), indices.size()), x.shape(), shown);
   for (const detail::Run& run : runs) whole.push_back(run.count);
+  if (!broadcasts_to(values.shape(), shown)) {
+    fail("put: values ", values.shape(), " do not broadcast to the positions ", shown, " of ",
+         x.shape());
+  }
   const Tensor<D> part = reshape(broadcast_to(values, shown), whole);
   return apply(Slice::Put(std::move(runs)), x, part);
 }
@@ -209,7 +216,8 @@ Tensor<D> flip(const Tensor<D>& x, const Axes& axes = {}) {
   return apply(Slice(std::move(runs)), x);
 }
 
-/// Tensors one after the other along an axis; the other sizes must agree.
+/// Tensors one after the other along an axis; dtypes, numbers of axes and the sizes of all other
+/// axes must agree.
 template <Device D>
 Tensor<D> concat(const std::vector<Tensor<D>>& parts, int axis = 0) {
   if (parts.empty()) fail("concat: no tensors; it takes at least one");
@@ -221,7 +229,7 @@ Tensor<D> concat(std::initializer_list<Tensor<D>> parts, int axis = 0) {
   return concat(std::vector<Tensor<D>>(parts), axis);
 }
 
-/// Tensors of one shape side by side along a new axis.
+/// Tensors of one shape and dtype side by side along a new axis, number `axis` of the result.
 template <Device D>
 Tensor<D> stack(const std::vector<Tensor<D>>& parts, int axis = 0) {
   if (parts.empty()) fail("stack: no tensors; it takes at least one");

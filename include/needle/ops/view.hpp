@@ -1,5 +1,5 @@
-// Other shapes of the same elements: reshape, permute, broadcast, slices. Nothing is copied where
-// strides can say it.
+// Other shapes of the same elements: reshape, permute, broadcast. Nothing is copied where strides
+// can say it.
 #pragma once
 
 #include "needle/graph/apply.hpp"
@@ -13,6 +13,7 @@ struct KeepsDtype {
 };
 }  // namespace detail
 
+/// Another shape of the same size; a copy only where no strides give it.
 struct Reshape : detail::KeepsDtype {
   Shape to;
   explicit Reshape(const Shape& to) : to(to) {}
@@ -31,6 +32,7 @@ struct Reshape : detail::KeepsDtype {
   }
 };
 
+/// Axes in another order: a view.
 struct Permute : detail::KeepsDtype {
   Axes order;
   explicit Permute(const Axes& order) : order(order) {}
@@ -47,6 +49,7 @@ struct Permute : detail::KeepsDtype {
   }
 };
 
+/// Repeated to a larger shape: a view with strides of 0.
 struct BroadcastTo : detail::KeepsDtype {
   Shape to;
   explicit BroadcastTo(const Shape& to) : to(to) {}
@@ -150,6 +153,9 @@ Tensor<D> squeeze(const Tensor<D>& x, const Axes& axes = {}) {
 template <Device D>
 Tensor<D> unsqueeze(const Tensor<D>& x, int axis) {
   Shape shape = x.shape();
+  if (x.ndim() == max_dims) {
+    fail("unsqueeze: shape ", shape, " has ", max_dims, " dimensions, the most there are");
+  }
   shape.insert(normal_axis(axis, x.ndim() + 1, "unsqueeze"), 1);
   return reshape(x, shape);
 }
