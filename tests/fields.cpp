@@ -41,6 +41,10 @@ struct Scale {
   Real lambda_ = 3;
 };
 
+struct NotAscii {
+  int größe, ß, x;
+};
+
 // Shapes that a count by trial could get wrong.
 struct Empty {};
 struct Two {
@@ -182,6 +186,23 @@ struct Constructed {
   Constructed() {}
   int a = 0;
 };
+struct Refers {
+  Two& first;
+  Two second;
+};
+struct RefersToOne {
+  static inline Two one{};
+  Two& first = one;
+  Two second{};
+};
+struct Arrays {
+  std::string name;
+  Two twos[2];
+};
+struct ArrayOfArrays {
+  float matrix[2][2];
+  int last;
+};
 class Private {
   [[maybe_unused]] int a = 0;
 };
@@ -212,7 +233,7 @@ template <class T>
 std::string names(const T& object) {
   std::string text;
   nn::for_each_field(object, [&](std::string_view name, const auto&) {
-    text += (text.empty() ? "" : " ") + std::string(name);
+    text.append(text.empty() ? "" : " ").append(name);
   });
   return text;
 }
@@ -221,7 +242,7 @@ template <class T>
 std::string names_of_type() {
   std::string text;
   for (const std::string_view name : nn::field_names<T>) {
-    text += (text.empty() ? "" : " ") + std::string(name);
+    text.append(text.empty() ? "" : " ").append(name);
   }
   return text;
 }
@@ -271,6 +292,7 @@ TEST_CASE("names lose one trailing underscore, and templates and hidden structs 
   };
   CHECK(names(Local{}) == "under_score scale");
   CHECK(names(Scale<double>{}) == "factor lambda");
+  CHECK(names(NotAscii{}) == "größe ß x");
   CHECK(names(Unnamed{}) == "weight layers");
 }
 
@@ -326,6 +348,10 @@ TEST_CASE("a type whose fields cannot be seen is known as such") {
   STATIC_REQUIRE_FALSE(nn::Reflectable<OnlyDerived>);
   STATIC_REQUIRE_FALSE(nn::Reflectable<Constructed>);
   STATIC_REQUIRE_FALSE(nn::Reflectable<Private>);
+  STATIC_REQUIRE_FALSE(nn::Reflectable<Arrays>);
+  STATIC_REQUIRE_FALSE(nn::Reflectable<ArrayOfArrays>);
+  STATIC_REQUIRE_FALSE(nn::Reflectable<Refers>);
+  STATIC_REQUIRE_FALSE(nn::Reflectable<RefersToOne>);
   STATIC_REQUIRE_FALSE(nn::Reflectable<TooMany>);
   STATIC_REQUIRE_FALSE(nn::Reflectable<Either>);
   STATIC_REQUIRE_FALSE(nn::Reflectable<int>);

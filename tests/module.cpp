@@ -43,6 +43,9 @@ struct Model {
   std::vector<bool> flags = {true, false};
   Tensor<> (*squash)(const Tensor<>&) = nullptr;
   Tensor<> constant = {1, 2};
+  const Tensor<> fixed = {3};
+  const std::optional<double> limit = 1;
+  const std::tuple<double, std::string> labels = {1, "one"};
   nn::ReLU activation;
   std::vector<Block> blocks = std::vector<Block>(2);
   std::vector<std::vector<nn::Linear<>>> grid{{nn::Linear<>{1, 1}}, {}, {nn::Linear<>{1, 1}}};
@@ -173,7 +176,7 @@ TEST_CASE("A copied module goes its own way") {
   CHECK(list(*model.get<0>().weight) == before);
   CHECK(list(*model.get<1>().weight) == List{1});
   CHECK(list(*model.get<1>().running_mean) == List{0});
-  CHECK(!model.get<1>().weight.grad());
+  CHECK(!model.get<1>().weight.grad().defined());
   CHECK(model.get<1>().mode);
 }
 
@@ -190,6 +193,29 @@ TEST_CASE("Tied parameters count once, and differing shapes are refused") {
         "tie: shapes (2, 3) and (3, 2) differ; one value has one shape");
 }
 
+TEST_CASE("Named parameters come in order, each once, and an optimizer takes some of them") {
+  struct Tied {
+    nn::Linear<> a{2, 2}, b{2, 2};
+    nn::BatchNorm1d<> norm{2};
+  } model;
+  nn::tie(model.b.weight, model.a.weight);
+  Names all;
+  std::vector<Ref<Cell<Cpu>>> weights;
+  for (const auto& [name, cell] : nn::named_parameters(model)) {
+    all.push_back(name);
+    if (cell->shape().ndim() == 2) weights.push_back(cell);
+  }
+  CHECK(all == Names{"a.weight", "a.bias", "b.bias", "norm.weight", "norm.bias"});
+  CHECK(weights == std::vector{model.a.weight.cell()});
+  const List bias = list(*model.a.bias);
+  optim::SGD opt(weights, {.lr = 1});
+  sum(model.b(model.a(ones({1, 2})))).backward();
+  const List weight = list(*model.a.weight);
+  opt.step();
+  CHECK(list(*model.b.weight) != weight);
+  CHECK(list(*model.a.bias) == bias);
+}
+
 TEST_CASE("What is frozen gets no gradient, and trains again when it is not") {
   auto model = nn::Sequential(nn::Linear<>{1, 1}, nn::Linear<>{1, 1});
   optim::SGD opt(nn::parameters(model), {.lr = 0.1, .momentum = 0.9});
@@ -202,7 +228,7 @@ TEST_CASE("What is frozen gets no gradient, and trains again when it is not") {
   nn::freeze(model.get<0>());
   const List kept = list(*model.get<0>().bias), moves = list(*model.get<1>().bias);
   const auto [first, second] = step();
-  CHECK(!model.get<0>().bias.grad());
+  CHECK(!model.get<0>().bias.grad().defined());
   CHECK(first == kept);
   CHECK(second != moves);
   nn::freeze(model.get<0>(), false);

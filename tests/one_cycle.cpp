@@ -78,4 +78,8 @@ TEST_CASE("A cycle without steps, before its beginning or with more than its len
   CHECK(refusal([] {
           OneCycle{.max_lr = 1, .total_steps = 5, .pct_start = 0.6, .three_phase = true}.lr(0);
         }) == "one_cycle: a pct_start of 0.6; it must lie in [0, 0.5] with three phases");
+  CHECK(refusal([] { OneCycle{.max_lr = 1, .total_steps = 5, .div_factor = 0}.lr(0); }) ==
+        "one_cycle: a div_factor of 0 and a final_div_factor of 10000; they must be above 0");
+  CHECK(refusal([] { OneCycle{.max_lr = 1, .total_steps = 5, .final_div_factor = NAN}.lr(0); }) ==
+        "one_cycle: a div_factor of 25 and a final_div_factor of nan; they must be above 0");
 }

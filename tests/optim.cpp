@@ -1,5 +1,7 @@
 #include <set>
 
+#include "needle/nn/batch_norm.hpp"
+#include "needle/nn/container.hpp"
 #include "needle/nn/linear.hpp"
 #include "needle/ops/factory.hpp"
 #include "needle/optim/adam.hpp"
@@ -160,6 +162,31 @@ TEST_CASE("A parameter that comes twice steps once") {
   CHECK(p->item() == 0.5);
 }
 
+TEST_CASE(
+    "A snapshot that is copied back goes on being trained, what replaces a parameter does not") {
+  nn::Sequential model{nn::Linear<>{2, 3}, nn::BatchNorm1d<>{3}, nn::Linear<>{3, 1}};
+  optim::SGD opt(nn::parameters(model), {.lr = 0.1});
+  const Tensor<> x{{1, 2}, {3, -1}, {0, 1}};
+  const auto step = [&] {
+    const Tensor<> loss = sum(square(model(x) - 1));
+    opt.zero_grad();
+    loss.backward();
+    opt.step();
+    return loss.item();
+  };
+  const auto best = model;
+  const float first = step(), second = step();
+  model = best;
+  CHECK(step() == first);
+  CHECK(step() == second);  // a step and a running mean were undone, not the training
+  CHECK(list(*best.get<1>().running_mean) == List{0, 0, 0});
+
+  model.get<0>().weight = nn::Parameter<>(ones({3, 2}));
+  CHECK(refusal(step) ==
+        "sgd: a parameter of shape (3, 2) is in no module any more; it was replaced after the "
+        "optimizer was made, which assign() avoids");
+}
+
 TEST_CASE("Options may change between steps, momentum from none and back too") {
   const nn::Parameter<> p = parameter({0});
   optim::SGD sgd({p.cell()}, {.lr = 1});
@@ -252,11 +279,16 @@ TEST_CASE("A state that does not fit is refused in one message, and nothing chan
         "  missing: 1.step ()");
   bad = good;
   bad["1.step"] = full({}, -3, Dtype::int32);
-  CHECK(refusal([&] { adam.load_state(bad); }) == "adam: the state does not fit:\n  1.step is -3");
+  CHECK(refusal([&] { adam.load_state(bad, "a.safetensors"); }) ==
+        "adam: a.safetensors does not fit:\n  1.step is -3, expected 0 or more");
   bad = good;
   bad["0.momentum_buffer"] = zeros({2});
   CHECK(refusal([&] { adam.load_state(bad); }) ==
         "adam: the state does not fit:\n  unexpected: 0.momentum_buffer (2,)");
+  std::vector<Ref<Cell<Cpu>>> ten;
+  for (int i = 0; i < 10; ++i) ten.push_back(parameter({1}).cell());
+  CHECK_THAT(refusal([&] { optim::Adam(ten).load_state({}); }),
+             Catch::Matchers::EndsWith("\n  missing: 7.step ()\n  and 2 more"));
   const auto after = adam.state_dict();
   REQUIRE(after.size() == good.size());
   for (const auto& [name, value] : good) CHECK(list(after.at(name)) == list(value));
@@ -271,6 +303,10 @@ TEST_CASE("Options out of range are refused, at once and when they are changed")
         "adam: a lr of -1; it must lie in [0, inf)");
   CHECK(refusal([&] { optim::SGD(one, {.weight_decay = NAN}); }) ==
         "sgd: a weight_decay of nan; it must lie in [0, inf)");
+  CHECK(refusal([&] { optim::SGD(one, {.momentum = 0.9, .dampening = NAN}); }) ==
+        "sgd: a dampening of nan; it must lie in [0, inf)");
+  CHECK(refusal([&] { optim::SGD(one, {.momentum = NAN}); }) ==
+        "sgd: a momentum of nan; it must lie in [0, inf)");
   CHECK(refusal([&] { optim::SGD(one, {.nesterov = true}); }) ==
         "sgd: nesterov takes a momentum above 0 and no dampening; got momentum 0, dampening 0");
   CHECK(refusal([&] { optim::SGD<Cpu>(std::vector<Ref<Cell<Cpu>>>{}); }) ==

@@ -1,4 +1,4 @@
-// message: make it an aggregate .at most 32 public fields, no constructor, no base class. or add `void fields
+// message: make it an aggregate .at most 32 public fields, no constructor, no base class, no reference, std::array in place of a C array. or add `void fields
 #include <needle/needle.hpp>
 
 class Hidden {

@@ -6,23 +6,23 @@
 
 namespace needle::nn {
 
-/// x itself.
+/// x itself, of any shape.
 struct Identity {
   auto operator()(const auto& x) const { return x; }
 };
-/// max(x, 0).
+/// max(x, 0), elementwise: x and the result have one shape.
 struct ReLU {
   auto operator()(const auto& x) const { return relu(x); }
 };
-/// Hyperbolic tangent.
+/// The hyperbolic tangent, elementwise: x and the result have one shape.
 struct Tanh {
   auto operator()(const auto& x) const { return tanh(x); }
 };
-/// 1 / (1 + e^-x).
+/// 1 / (1 + e^-x), elementwise: x and the result have one shape.
 struct Sigmoid {
   auto operator()(const auto& x) const { return sigmoid(x); }
 };
-/// All axes but the first made one.
+/// All axes but the first made one: (batch, a, b, ...) becomes (batch, a b ...).
 struct Flatten {
   auto operator()(const auto& x) const { return flatten(x, 1); }
 };

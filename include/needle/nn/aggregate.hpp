@@ -67,6 +67,28 @@ consteval std::size_t count_fields() {
   }
 }
 
+/// Whether the field after some others is a C array: in braces, a value initialises all of it and
+/// leaves less for the fields that follow; without them it initialises one element.
+template <class T, std::size_t... before, std::size_t... after>
+consteval bool is_c_array(AnyField<T>& any, std::index_sequence<before...>,
+                          std::index_sequence<after...>) {
+  return !requires { T{((void)before, any)..., {any}, ((void)after, any)...}; }
+  &&requires { T{((void)before, any)..., {any}}; };
+}
+
+/// Whether a counted aggregate has a C array of two elements or more, each of which was counted.
+template <class T>
+consteval bool has_c_array() {
+  AnyField<T> any;
+  constexpr std::size_t count = count_fields<T>();
+  return [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return (
+        is_c_array(any, std::make_index_sequence<i>(), std::make_index_sequence<count - 1 - i>()) ||
+        ...);
+  }
+  (std::make_index_sequence<count>());
+}
+
 template <class T>
 concept TupleLike = requires {
   std::tuple_size<T>::value;
@@ -74,10 +96,13 @@ concept TupleLike = requires {
 
 }  // namespace detail
 
-/// A struct of public fields without constructor, base, C array, reference or bit-field.
+/// A struct of public fields without constructor, base, C array, reference or bit-field. No value
+/// initialises a reference, so a struct that begins with one counts as having no fields.
 template <class T>
-concept Aggregate = std::is_class_v<T> && std::is_aggregate_v<T> && !detail::TupleLike<T> &&
-                    detail::count_fields<T>() <= max_fields && !detail::HasBase<T>;
+concept Aggregate =
+    std::is_class_v<T> && std::is_aggregate_v<T> && !detail::TupleLike<T> &&
+    detail::count_fields<T>() <= max_fields && !detail::HasBase<T> &&
+    (detail::count_fields<T>() > 0 || std::is_empty_v<T>)&&!detail::has_c_array<T>();
 
 /// How many fields an aggregate has.
 template <Aggregate T>

@@ -9,10 +9,13 @@ namespace needle::nn {
 template <Device D = DefaultDevice>
 class AnyModule {
  public:
+  /// Empty: a call of it is refused.
   AnyModule() = default;
+  /// Holds a module of any type that takes a tensor and gives one.
   template <class M>
   requires(!std::same_as<M, AnyModule> && Module<M, Tensor<D>>) AnyModule(M module)
       : held_(new Held<M>(std::move(module))) {}
+  /// A copy has parameters of its own.
   AnyModule(const AnyModule& other) : held_(other.held_ ? other.held_->copy() : Ref<Base>()) {}
   AnyModule(AnyModule&&) noexcept = default;
   AnyModule& operator=(AnyModule other) noexcept {
@@ -20,10 +23,12 @@ class AnyModule {
     return *this;
   }
 
+  /// What the module makes of x, with the shapes that it says.
   Tensor<D> operator()(const Tensor<D>& x) const {
     if (!held_) fail("module: an empty AnyModule was called; assign a module to it first");
     return held_->call(x);
   }
+  /// Shows a visitor what the module holds, under `path`; nothing if it is empty.
   void visit(Visitor<D>& visitor, const std::string& path) {
     if (held_) held_->visit(visitor, path);
   }

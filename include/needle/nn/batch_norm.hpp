@@ -13,15 +13,25 @@ namespace needle::nn {
 /// PyTorch.
 template <Device D = DefaultDevice>
 struct BatchNorm1d {
+  /// The size of axis 1 of x.
   std::int64_t features;
+  /// Added to the variance; PyTorch's default.
   double eps = 1e-5;
+  /// The share of the batch in the running values, 0 to 1; PyTorch's default.
   double momentum = 0.1;
+  /// (features,), ones at first.
   Parameter<D> weight{ones<D>({features})};
+  /// (features,), zeros at first.
   Parameter<D> bias{zeros<D>({features})};
+  /// (features,), zeros at first.
   Buffer<D> running_mean{zeros<D>({features})};
+  /// (features,), ones at first.
   Buffer<D> running_var{ones<D>({features})};
+  /// Whether it uses the batch's mean and variance or the running ones.
   Mode mode = {};
 
+  /// x (batch, features) or (batch, features, length) to the same shape; another one is refused,
+  /// and so is training with fewer than 2 values for a feature.
   Tensor<D> operator()(const Tensor<D>& x) const {
     if ((x.ndim() != 2 && x.ndim() != 3) || x.shape()[1] != features) {
       fail("batch_norm: input ", x.shape(), " for ", features, " features; it takes (batch, ",

@@ -11,8 +11,10 @@ namespace needle::nn {
 template <class... M>
 class Sequential {
  public:
+  /// Takes modules, each of which is called with what the one before gives.
   explicit Sequential(M... modules) : modules_(std::move(modules)...) {}
 
+  /// What the last module gives for x, which is handed from one to the next; x without any.
   template <class X>
   auto operator()(const X& x) const {
     return call<0>(x);
@@ -27,6 +29,7 @@ class Sequential {
     return std::get<i>(modules_);
   }
 
+  /// Lists the modules under their numbers.
   void fields(auto&& f) {
     [&]<std::size_t... i>(std::index_sequence<i...>) { (f(str(i), std::get<i>(modules_)), ...); }
     (std::index_sequence_for<M...>());
@@ -47,10 +50,12 @@ class Sequential {
 template <class... M>
 Sequential(Sequential<M...>) -> Sequential<Sequential<M...>>;
 
-/// fn(x) + x.
+/// A module with a connection around it: fn(x) + x (He et al. 2016).
 template <class M>
 struct Residual {
+  /// The module that x goes around.
   M fn;
+  /// x to the shape of fn(x) + x; it is refused where the two do not broadcast.
   auto operator()(const auto& x) const { return fn(x) + x; }
 };
 template <class M>

@@ -44,8 +44,9 @@ consteval auto spelling() {
 
 /// The last word of a text, less one trailing underscore.
 consteval std::string_view last_word(std::string_view text) {
-  constexpr auto in_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  constexpr auto in_word = [](char c) {  // UTF-8's bytes above ASCII are letters too
+    return static_cast<unsigned char>(c) >= 0x80 || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
   std::size_t end = text.size();
   while (!in_word(text[end - 1])) --end;

@@ -38,8 +38,8 @@ concept Reflectable = ListsFields<T> || Aggregate<std::remove_const_t<T>>;
 ///
 /// An aggregate names its fields itself, and a trailing underscore is dropped. A class with a
 /// member `fields` calls `f` as it pleases, and its names are taken as they are. Any other type
-/// (among them `std::array`, and an aggregate with a base or over 32 fields) is refused by the
-/// compiler.
+/// (among them `std::array`, and an aggregate with a base, a reference, a C array or over 32
+/// fields) is refused by the compiler.
 template <class T, class F>
 constexpr void for_each_field(T& object, F&& f) {
   using Object = std::remove_const_t<T>;
@@ -56,8 +56,8 @@ constexpr void for_each_field(T& object, F&& f) {
   } else {
     static_assert(Reflectable<T>,
                   "needle cannot see the fields of this type: make it an aggregate (at most 32 "
-                  "public fields, no constructor, no base class) or add `void fields(auto&& f) { "
-                  "f(\"weight\", weight_); }`");
+                  "public fields, no constructor, no base class, no reference, std::array in place "
+                  "of a C array) or add `void fields(auto&& f) { f(\"weight\", weight_); }`");
   }
 }
 

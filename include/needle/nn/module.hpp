@@ -22,6 +22,7 @@ concept Module = std::invocable<const M&, const X&...>;
 
 /// Whether a module trains or is being used; layers that care have one as a field.
 struct Mode {
+  /// Whether it trains; a new module does.
   bool training = true;
   explicit operator bool() const { return training; }
 };
@@ -30,8 +31,12 @@ struct Mode {
 template <Device D>
 struct Visitor {
   virtual ~Visitor() = default;
+  /// Called with the name and the value of each parameter and each buffer that has one.
   virtual void parameter(const std::string&, Parameter<D>&) {}
   virtual void buffer(const std::string&, Buffer<D>&) {}
+  /// Called for each plain tensor, which may be absent.
+  virtual void constant(const Tensor<D>&) {}
+  /// Called for each mode.
   virtual void mode(Mode&) {}
 };
 
@@ -89,6 +94,7 @@ NEEDLE_NOINLINE inline std::string joined(const std::string& path, std::string_v
 /// Shows a visitor everything below a module, in order of declaration.
 template <Device D, class T>
 void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
+  using Field = std::remove_const_t<T>;
   if constexpr (std::same_as<T, Parameter<D>>) {
     if (part) visitor.parameter(path, part);
   } else if constexpr (std::same_as<T, Buffer<D>>) {
@@ -101,22 +107,32 @@ void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
     visitor.mode(part);
   } else if constexpr (VisitsItself<T, D>) {
     part.visit(visitor, path);
-  } else if constexpr (detail::Plain<T> || detail::is_tensor<T>) {
-    // a hyper-parameter or a constant
-  } else if constexpr (detail::is_optional<T>) {
+  } else if constexpr (std::same_as<Field, Tensor<D>>) {
+    visitor.constant(part);
+  } else if constexpr (detail::Plain<Field> || detail::is_tensor<Field>) {
+    // a hyper-parameter, or a constant of another device
+  } else if constexpr (detail::is_optional<Field>) {
     if (part) nn::visit<D>(visitor, *part, path);
   } else if constexpr (detail::List<T>) {
     if constexpr (!detail::Plain<typename T::value_type>) {
       std::size_t index = 0;
       for (auto& each : part) nn::visit<D>(visitor, each, detail::joined(path, str(index++)));
     }
-  } else if constexpr (detail::is_tuple<T>) {
+  } else if constexpr (detail::is_tuple<Field>) {
     const auto visit_each = [&](auto&... each) {
       [[maybe_unused]] std::size_t index = 0;
       (nn::visit<D>(visitor, each, detail::joined(path, str(index++))), ...);
     };
     std::apply(visit_each, part);
   } else {
+    static_assert(
+        !std::is_pointer_v<Field>,
+        "needle: a pointer does not say whose the value is: a module holds a part itself or "
+        "by std::unique_ptr, and a text as std::string");
+    static_assert(!std::is_array_v<T>, "needle: in place of a C array, a module has a std::array");
+    static_assert(!std::is_const_v<T>,
+                  "needle: a part of a module cannot be const, because training changes it; leave "
+                  "the const out");
     for_each_field(part, [&](std::string_view name, auto& field) {
       nn::visit<D>(visitor, field, detail::joined(path, name));
     });
@@ -159,20 +175,30 @@ void for_each_buffer(const M& module, F&& f) {
   detail::read<D>(module, detail::ignore, f);
 }
 
+/// The parameters of a module in order, each once under its first name: what to give an optimizer
+/// where some are to be trained in another way than the rest.
+template <Device D = DefaultDevice, class M>
+std::vector<std::pair<std::string, Ref<Cell<D>>>> named_parameters(const M& module) {
+  std::vector<std::pair<std::string, Ref<Cell<D>>>> named;
+  for_each_parameter<D>(module, [&](const std::string& name, const Parameter<D>& parameter) {
+    for (const auto& [first_name, cell] : named) {
+      if (cell == parameter.cell()) return;
+    }
+    named.emplace_back(name, parameter.cell());
+  });
+  return named;
+}
+
 /// The parameters of a module, each once, as the cells that optimizers hold.
 template <Device D = DefaultDevice, class M>
 std::vector<Ref<Cell<D>>> parameters(const M& module) {
   std::vector<Ref<Cell<D>>> cells;
-  for_each_parameter<D>(module, [&](const std::string&, const Parameter<D>& parameter) {
-    for (const auto& cell : cells) {
-      if (cell == parameter.cell()) return;
-    }
-    cells.push_back(parameter.cell());
-  });
+  for (auto& [name, cell] : nn::named_parameters<D>(module)) cells.push_back(std::move(cell));
   return cells;
 }
 
-/// Switches a module to training: dropout drops, batch norm uses and follows the batch.
+/// Switches a module to training: dropout drops, batch norm uses and follows the batch. Evaluates
+/// what constants and buffers hold, so that threads may share the module.
 template <Device D = DefaultDevice, class M>
 void train(M& module, bool training = true) {
   static_assert(!std::is_const_v<M>, "needle: a const module cannot change between train and eval");
@@ -180,6 +206,12 @@ void train(M& module, bool training = true) {
     bool training;
     explicit Set(bool training) : training(training) {}
     void mode(Mode& mode) override { mode.training = training; }
+    void constant(const Tensor<D>& x) override {
+      if (x.defined()) x.realize();
+    }
+    void buffer(const std::string&, Buffer<D>& buffer) override {
+      if (buffer) constant(*buffer);
+    }
   };
   Set set(training);
   nn::visit<D>(set, module);

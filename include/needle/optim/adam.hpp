@@ -5,27 +5,36 @@
 
 namespace needle::optim {
 
-/// Options of `Adam`, with PyTorch's names and defaults.
+/// Options of `Adam`, with PyTorch's names and defaults, which are those of the paper; what lies
+/// outside of its range is refused.
 struct AdamOptions {
+  /// The learning rate, at least 0.
   double lr = 1e-3;
+  /// How much of the mean of gradients stays after a step, in [0, 1).
   double beta1 = 0.9;
+  /// How much of the mean of their squares stays, in [0, 1).
   double beta2 = 0.999;
+  /// Added to the root of that mean, at least 0.
   double eps = 1e-8;
-  /// Added to the gradient (L2), as in PyTorch's Adam.
+  /// This times the value is added to the gradient (L2), as in PyTorch's Adam; at least 0.
   double weight_decay = 0;
 };
 
 /// g += weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g g;
 /// p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps); t counts a parameter's updates.
 struct AdamRule {
+  /// What the formula takes.
   AdamOptions options;
+  /// lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
   double rate, scale;
 
+  /// The rule for update t of a parameter, counted from 1.
   AdamRule(const AdamOptions& options, std::int64_t t)
       : options(options),
         rate(options.lr / (1 - std::pow(options.beta1, t))),
         scale(1 / std::sqrt(1 - std::pow(options.beta2, t))) {}
 
+  /// The formula for one element; `number` makes a constant of a program.
   void operator()(const auto& number, auto& p, auto g, auto& m, auto& v) const {
     if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
     m = number(options.beta1) * m + number(1 - options.beta1) * g;
@@ -38,6 +47,7 @@ struct AdamRule {
 template <Device D = DefaultDevice>
 class Adam {
  public:
+  /// Trains these parameters, each once; refuses an empty list and options out of range.
   explicit Adam(const std::vector<Ref<Cell<D>>>& parameters, const AdamOptions& options = {})
       : options(options), cells_("adam", {"exp_avg", "exp_avg_sq"}, parameters) {
     check_options();
@@ -53,8 +63,12 @@ class Adam {
 
   /// Its running values, for saving: "0.exp_avg", "0.exp_avg_sq" and "0.step" for parameter 0.
   std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
-  /// Continues from saved running values; a state that does not fit is refused and changes nothing.
-  void load_state(const std::map<std::string, Tensor<D>>& state) { cells_.load_state(state); }
+  /// Continues from saved running values; a state that does not fit is refused in a message that
+  /// names `source`, such as its file, and changes nothing.
+  void load_state(const std::map<std::string, Tensor<D>>& state,
+                  std::string_view source = "the state") {
+    cells_.load_state(state, source);
+  }
 
   /// May be changed between steps.
   AdamOptions options;

@@ -87,14 +87,20 @@ class Cells {
   void step(RuleAt&& rule_at) {
     std::vector<Expression<D>*> gradients;
     for (const Entry& entry : entries_) {
-      if (const Tensor<D> gradient = entry.cell->grad()) gradients.push_back(&gradient.node());
+      if (entry.cell.owners() == 1) {
+        fail(optimizer_, ": a parameter of shape ", entry.cell->shape(),
+             " is in no module any more; it was replaced after the optimizer was made, which "
+             "assign() avoids");
+      }
+      if (const Tensor<D> gradient = entry.cell->grad(); gradient.defined())
+        gradients.push_back(&gradient.node());
     }
     needle::detail::evaluate<D>(gradients);
     Program program;
     std::int64_t recorded = -1;  // the t it is for
     for (Entry& entry : entries_) {
       const Tensor<D> gradient = entry.cell->grad();
-      if (!gradient) continue;
+      if (!gradient.defined()) continue;
       if (count > 0) begin(entry), ++entry.steps;
       if (entry.steps != recorded) {
         recorded = entry.steps;
@@ -124,42 +130,47 @@ class Cells {
     return state;
   }
 
-  /// Takes everything from a state; what does not fit is refused, all of it in one message, before
-  /// anything changes.
-  void load_state(const std::map<std::string, Tensor<D>>& state) {
+  /// Takes everything from a state, which errors call `source`; what does not fit is refused in one
+  /// message of a few lines, before anything changes.
+  void load_state(const std::map<std::string, Tensor<D>>& state, std::string_view source) {
     std::string problems;
+    int more = -8;  // so many are listed, the rest counted
+    const auto add_problem = [&](const auto&... parts) {
+      if (++more <= 0) problems += text("\n  ", parts...);
+    };
     std::size_t used = 0;
     const auto found = [&](const std::string& name, const Shape& shape, Dtype dtype) {
       const auto at = state.find(name);
       if (at == state.end()) {
-        problems += text("\n  missing: ", name, " ", shape);
+        add_problem("missing: ", name, " ", shape);
         return Tensor<D>();
       }
       ++used;
       const Tensor<D>& value = at->second;
       if (value.shape() == shape && value.dtype() == dtype) return value;
-      problems += text("\n  ", name, " is ", value.shape(), " of ", value.dtype(), ", expected ",
-                       shape, " of ", dtype);
+      add_problem(name, " is ", value.shape(), " of ", value.dtype(), ", expected ", shape, " of ",
+                  dtype);
       return Tensor<D>();
     };
     std::vector<Entry> loaded;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       Entry entry{entries_[i].cell};
       const Tensor<D> steps = found(text(i, ".step"), {}, Dtype::int32);
-      if (steps) entry.steps = steps.template item<std::int32_t>();
-      if (entry.steps < 0) problems += text("\n  ", i, ".step is ", entry.steps);
+      if (steps.defined()) entry.steps = steps.template item<std::int32_t>();
+      if (entry.steps < 0) add_problem(i, ".step is ", entry.steps, ", expected 0 or more");
       for (std::size_t k = 0; entry.steps > 0 && k < names_.size(); ++k) {
         const Tensor<D> value = found(text(i, ".", names_[k]), entry.cell->shape(), real<D>);
-        if (value) entry.running.push_back(duplicate(value.data()));
+        if (value.defined()) entry.running.push_back(duplicate(value.data()));
       }
       loaded.push_back(std::move(entry));
     }
     for (const auto& [name, value] : state) {
       if (used == state.size() || !problems.empty()) break;
       if (expects(name, loaded)) continue;
-      problems += text("\n  unexpected: ", name, " ", value.shape());
+      add_problem("unexpected: ", name, " ", value.shape());
     }
-    if (!problems.empty()) fail(optimizer_, ": the state does not fit:", problems);
+    if (more > 0) problems += text("\n  and ", more, " more");
+    if (!problems.empty()) fail(optimizer_, ": ", source, " does not fit:", problems);
     entries_ = std::move(loaded);
   }
 

@@ -5,27 +5,39 @@
 
 namespace needle::optim {
 
-/// Options of `SGD`, with PyTorch's names, defaults and meaning (the course's momentum is a moving
-/// average instead).
+/// Options of `SGD`, with PyTorch's names, defaults and meaning (in CMU's course Deep Learning
+/// Systems, 10-414/714, momentum is a moving average instead); what lies outside of its range is
+/// refused.
 struct SGDOptions {
+  /// The learning rate, at least 0.
   double lr = 1e-3;
+  /// How much of the running sum of gradients stays after a step, at least 0; without it there is
+  /// no sum.
   double momentum = 0;
+  /// The share of a gradient that is left out of that sum, at least 0.
   double dampening = 0;
+  /// This times the value is added to the gradient (L2); at least 0.
   double weight_decay = 0;
+  /// Whether the step looks ahead by the momentum; it takes one above 0, and no dampening.
   bool nesterov = false;
 };
 
 /// g += weight_decay p; b = momentum b + (1 - dampening) g (b = g at first); p -= lr b, or with
 /// nesterov p -= lr (g + momentum b).
 struct SGDRule {
+  /// What the formula takes.
   SGDOptions options;
-  double kept, taken;  // of the old b and of g
+  /// The factors of the old b and of g.
+  double kept, taken;
 
+  /// The rule for update t of a parameter, counted from 1.
   SGDRule(const SGDOptions& options, std::int64_t t)
       : options(options),
         kept(t == 1 ? 0 : options.momentum),
         taken(t == 1 ? 1 : 1 - options.dampening) {}
 
+  /// The formula for one element, without momentum and with it; `number` makes a constant of a
+  /// program.
   void operator()(const auto& number, auto& p, auto g) const {
     if (options.weight_decay != 0) g = g + number(options.weight_decay) * p;
     p = p - number(options.lr) * g;
@@ -41,6 +53,7 @@ struct SGDRule {
 template <Device D = DefaultDevice>
 class SGD {
  public:
+  /// Trains these parameters, each once; refuses an empty list and options out of range.
   explicit SGD(const std::vector<Ref<Cell<D>>>& parameters, const SGDOptions& options = {})
       : options(options), cells_("sgd", {"momentum_buffer"}, parameters) {
     check_options();
@@ -61,8 +74,12 @@ class SGD {
 
   /// Its running values, for saving: "0.momentum_buffer" and "0.step" for parameter 0.
   std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
-  /// Continues from saved running values; a state that does not fit is refused and changes nothing.
-  void load_state(const std::map<std::string, Tensor<D>>& state) { cells_.load_state(state); }
+  /// Continues from saved running values; a state that does not fit is refused in a message that
+  /// names `source`, such as its file, and changes nothing.
+  void load_state(const std::map<std::string, Tensor<D>>& state,
+                  std::string_view source = "the state") {
+    cells_.load_state(state, source);
+  }
 
   /// May be changed between steps.
   SGDOptions options;
@@ -72,6 +89,7 @@ class SGD {
     constexpr double infinity = __builtin_huge_val();
     check_option("sgd", "lr", options.lr, 0, infinity);
     check_option("sgd", "momentum", options.momentum, 0, infinity);
+    check_option("sgd", "dampening", options.dampening, 0, infinity);
     check_option("sgd", "weight_decay", options.weight_decay, 0, infinity);
     if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
       fail("sgd: nesterov takes a momentum above 0 and no dampening; got momentum ",

@@ -1,0 +1,12 @@
+// message: no reference, std::array in place of a C array
+#include <needle/needle.hpp>
+
+struct Model {
+  needle::nn::Linear<> layers[2]{{1, 1}, {1, 1}};
+  needle::nn::Linear<> output{1, 1};
+};
+
+int main() {
+  Model model;
+  return static_cast<int>(needle::nn::parameters(model).size());
+}
