@@ -1,6 +1,8 @@
 #include "needle/io/file.hpp"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string>
@@ -10,9 +12,11 @@
 
 using Catch::Matchers::ContainsSubstring;
 using needle::Error;
+using needle::io::exists;
 using needle::io::FileWriter;
 using needle::io::read_file;
 using needle::io::write_file;
+using needle::io::detail::draft_name;
 
 TEST_CASE("a file is read whole, as bytes or as text") {
   const TemporaryFolder folder;
@@ -84,4 +88,65 @@ TEST_CASE("directories and devices are not replaced") {
   CHECK_THROWS_WITH(write_file("/dev/null", nothing), "cannot write /dev/null: it is not a file");
   CHECK_THROWS_WITH(write_file(folder / "none/out", nothing),
                     ContainsSubstring("No such file or directory"));
+}
+
+TEST_CASE("a draft that a killed process left behind is in nobody's way") {
+  const TemporaryFolder folder;
+  unsigned next = 0;  // drafts are counted by the process
+  write_file(folder / "first", [&](FileWriter&) {
+    while (!exists(draft_name(folder / "first", next))) ++next;
+  });
+  const std::string left = draft_name(folder / "out", next + 1);
+  folder.file(left.substr(left.rfind('/') + 1), "half");
+  write_file(folder / "out", [](FileWriter& file) { file.write("whole"); });
+  CHECK(read_file<std::string>(folder / "out") == "whole");
+  CHECK(read_file<std::string>(left) == "half");
+  CHECK(folder.size() == 3);
+}
+
+TEST_CASE("a file that is replaced keeps its permissions, from the first byte on") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("out", "old");
+  const auto mode = [](const std::string& of) {
+    struct stat status {};
+    CHECK(stat(of.c_str(), &status) == 0);
+    return status.st_mode & 0777;
+  };
+  for (const unsigned bits : {0600u, 0664u}) {
+    REQUIRE(chmod(path.c_str(), bits) == 0);
+    write_file(path, [](FileWriter& file) { file.write("new"); });
+    CHECK(mode(path) == bits);
+  }
+}
+
+TEST_CASE("a file that is not writable is not replaced") {
+  if (geteuid() == 0) SKIP("everything is writable to root");
+  const TemporaryFolder folder;
+  const std::string path = folder.file("out", "old");
+  REQUIRE(chmod(path.c_str(), 0444) == 0);
+  CHECK_THROWS_WITH(write_file(path, [](FileWriter&) {}),
+                    "cannot write " + path + ": Permission denied");
+  CHECK(read_file<std::string>(path) == "old");
+}
+
+TEST_CASE("a symbolic link is followed, and stays") {
+  const TemporaryFolder folder, other;
+  const std::string target = other.file("target", "old"), link = folder / "link";
+  const auto nothing = [](FileWriter&) {};
+  REQUIRE(symlink(target.c_str(), link.c_str()) == 0);
+  write_file(link, [](FileWriter& file) { file.write("new"); });
+  CHECK(read_file<std::string>(target) == "new");
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(folder.size() == 1);
+  CHECK(other.size() == 1);
+  REQUIRE(unlink(target.c_str()) == 0);
+  CHECK_THROWS_WITH(write_file(link, nothing),
+                    "cannot follow the link " + link + ": No such file or directory");
+}
+
+TEST_CASE("a name may be as long as the system takes it") {
+  const TemporaryFolder folder;
+  const std::string path = folder / std::string(250, 'x');
+  write_file(path, [](FileWriter& file) { file.write("new"); });
+  CHECK(read_file<std::string>(path) == "new");
 }

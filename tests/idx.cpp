@@ -78,6 +78,23 @@ TEST_CASE("a file cut or changed anywhere is refused or read, and nothing else h
   CHECK(read >= 6 * 256);
 }
 
+TEST_CASE("memory grows with the values that arrive, not with what a header claims") {
+  struct Claims {  // says what gzip may say of itself: a thousand times its size
+    std::string bytes;
+    std::size_t at = 0, largest = 0;
+    std::uint64_t limit() const { return ~0ull; }
+    std::size_t read(std::span<std::byte> out) {
+      largest = std::max(largest, out.size());
+      const std::size_t count = bytes.copy(reinterpret_cast<char*>(out.data()), out.size(), at);
+      at += count;
+      return count;
+    }
+  } source{idx({0x7FFFFFFF, 0x7FFFFFFF}, 3'000'000)};
+  CHECK_THROWS_WITH(needle::data::detail::read_idx_from(source, "x"),
+                    "x: byte 3000012: the file ends inside its values");
+  CHECK(source.largest <= 1 << 22);
+}
+
 TEST_CASE("a path may leave out .gz, or have it too much") {
   const TemporaryFolder folder;
   const std::string path = folder.file("labels", idx({2}, 2));

@@ -69,6 +69,13 @@ TEST_CASE("Pictures and labels that do not belong together are refused by name")
         "mnist: train-labels-idx1-ubyte: item 1 has label 10; digits are 0 to 9");
 }
 
+TEST_CASE("Files without a picture are refused: a mean over none is not a number") {
+  CHECK(refused(idx({0, 28, 28}, ""), idx({0}, "")) ==
+        "mnist: train-images-idx3-ubyte of shape (0, 28, 28) has no pictures");
+  CHECK(refused(idx({1, 0, 28}, ""), idx({1}, {1})) ==
+        "mnist: train-images-idx3-ubyte of shape (1, 0, 28) has no pictures");
+}
+
 TEST_CASE("Missing files are named") {
   const TemporaryFolder folder;
   CHECK_THAT(refusal([&] { data::mnist(folder / "none", true); }),

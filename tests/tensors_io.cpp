@@ -95,6 +95,12 @@ DEVICE_TEST_CASE("Element types a device does not have are converted") {
         Result{Dtype::int32, {-32768, 32767}});
   CHECK(read<D>(ElementType::i8, std::vector<std::int8_t>{-128, 127}) ==
         Result{Dtype::int32, {-128, 127}});
+  CHECK(read<D>(ElementType::u16, std::vector<std::uint16_t>{0, 65535}) ==
+        Result{Dtype::int32, {0, 65535}});
+  CHECK(read<D>(ElementType::u32, std::vector<std::uint32_t>{0, INT32_MAX}) ==
+        Result{Dtype::int32, {0, INT32_MAX}});
+  CHECK(read<D>(ElementType::u64, std::vector<std::uint64_t>{0, INT32_MAX}) ==
+        Result{Dtype::int32, {0, INT32_MAX}});
   CHECK(read<D>(ElementType::u8, std::vector<std::uint8_t>{0, 200}) ==
         Result{Dtype::uint8, {0, 200}});
   CHECK(read<D>(ElementType::boolean, std::vector<std::uint8_t>{0, 1}) ==
@@ -117,6 +123,10 @@ TEST_CASE("What the element types of a device cannot hold is refused by name and
         ": tensor 't' holds 2147483648, which does not fit in int32");
   CHECK(refused(ElementType::i64, std::vector<std::int64_t>{INT64_MIN}) ==
         ": tensor 't' holds -9223372036854775808, which does not fit in int32");
+  CHECK(refused(ElementType::u32, std::vector<std::uint32_t>{UINT32_MAX}) ==
+        ": tensor 't' holds 4294967295, which does not fit in int32");
+  CHECK(refused(ElementType::u64, std::vector<std::uint64_t>{UINT64_MAX}) ==
+        ": tensor 't' holds 18446744073709551615, which does not fit in int32");
   CHECK(refused(ElementType::f64, List{1e39}) ==
         ": tensor 't' holds 1e+39, which does not fit in float32");
   CHECK_THAT(refused(ElementType::f64, List{-0x1.ffffffp127}),

@@ -9,8 +9,10 @@ namespace needle::data {
 /// Examples that lie in memory on the host: `x` (items, ...) and `y` (items, ...), row i of one
 /// belongs to row i of the other. uint8 pictures stay uint8 until they are on the device.
 struct TensorDataset {
+  /// Examples and labels.
   Tensor<Cpu> x, y;
 
+  /// How many items it has; both tensors must be there.
   std::int64_t size() const { return x.shape(0); }
 };
 

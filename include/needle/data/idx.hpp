@@ -1,10 +1,13 @@
-// IDX, the format of MNIST: two zero bytes, the element type, the number of dimensions, each of
-// them as a big-endian 32-bit integer, the values. http://yann.lecun.com/exdb/mnist Functions are
-// templates so that a program without IDX files does not compile them.
+// IDX, the format of MNIST (http://yann.lecun.com/exdb/mnist): two zero bytes, the element type,
+// the number of dimensions, each of them as a big-endian 32-bit integer, the values.
+//
+// Functions are templates so that a program without IDX files does not compile them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +21,9 @@ namespace needle::data {
 
 /// The contents of an IDX file of unsigned bytes, row-major.
 struct Idx {
+  /// The sizes, 1 to 8 of them.
   std::vector<std::int64_t> shape;
+  /// As many as the product of the sizes.
   std::vector<std::uint8_t> values;
 };
 
@@ -48,6 +53,25 @@ void read_exactly(Source& source, std::span<std::byte> out, std::uint64_t& offse
   offset += count;
 }
 
+/// The values of a file, of which there are said to be `size`. Memory grows with what arrives, so a
+/// few bytes that claim to be billions cost no more than they are.
+template <class Source>
+std::vector<std::uint8_t> read_values(Source& source, std::uint64_t size, std::uint64_t& offset,
+                                      std::string_view file) {
+  std::vector<std::uint8_t> values;
+  while (values.size() < size) {
+    const std::uint64_t had = values.size();
+    try {
+      values.resize((std::min)(size, (std::max)(2 * had, std::uint64_t{1} << 20)));
+    } catch (const std::bad_alloc&) {
+      fail(file, ": its ", size, " values do not fit into memory");
+    }
+    read_exactly(source, std::as_writable_bytes(std::span(values)).subspan(had), offset, file,
+                 "its values");
+  }
+  return values;
+}
+
 template <class Source>
 Idx read_idx_from(Source& source, std::string_view file) {
   std::uint64_t offset = 0;
@@ -75,9 +99,7 @@ Idx read_idx_from(Source& source, std::string_view file) {
   if (size > source.limit()) {
     io::fail_at(file, 4, "its dimensions make ", size, " values, more than the file can hold");
   }
-  result.values.resize(static_cast<std::size_t>(size));
-  read_exactly(source, std::as_writable_bytes(std::span(result.values)), offset, file,
-               "its values");
+  result.values = read_values(source, size, offset, file);
   if (source.read(std::span(word, 1)) != 0) {
     io::fail_at(file, offset, "unexpected bytes after ", size, " values");
   }

@@ -21,20 +21,25 @@ using Transform = Callback<void(std::uint8_t* item, const Shape& shape, ItemRand
 
 /// Options of `DataLoader`.
 struct LoaderOptions {
+  /// Items in a batch, at least 1.
   std::int64_t batch = 100;
+  /// Whether each epoch has an order of its own; else it is that of the dataset.
   bool shuffle = false;
+  /// What the order and the random numbers of `transform` follow from, with the epoch.
   std::uint64_t seed = 0;
   /// Whether a last batch that is not full is left out.
   bool drop_last = false;
   /// Threads that prepare batches ahead; 0 prepares each when it is asked for. Results do not
   /// depend on it.
   int workers = 1;
+  /// Applied to each item of x, which must be uint8; none by default.
   Transform transform = {};
 };
 
 /// Some items: x (batch, ...), y (batch, ...), with the dtypes of the dataset.
 template <Device D>
 struct Batch {
+  /// Examples and labels, in memory of the device.
   Tensor<D> x, y;
 };
 
@@ -42,6 +47,8 @@ struct Batch {
 template <Device D = DefaultDevice>
 class DataLoader {
  public:
+  /// Batches of a dataset, copied here where it is a view or borrowed; refuses x and y of different
+  /// length and options out of range.
   explicit DataLoader(TensorDataset dataset, LoaderOptions options = {})
       : dataset_(std::move(dataset)), options_(std::move(options)) {
     const Shape &x = dataset_.x.shape(), &y = dataset_.y.shape();
@@ -65,11 +72,13 @@ class DataLoader {
     const std::int64_t n = items(), batch = options_.batch;
     return n / batch + (!options_.drop_last && n % batch > 0);
   }
+  /// How many items the dataset has.
   std::int64_t items() const { return dataset_.size(); }
 
   /// One pass over the dataset; its order and transforms follow from the seed and this number. It
   /// begins at a batch, so that a run goes on where it was interrupted.
   class Epoch;
+  /// Begins a pass; `first_batch` lies in [0, batches()], or is refused.
   Epoch epoch(std::uint64_t number, std::int64_t first_batch = 0) const {
     return Epoch(*this, number, first_batch);
   }
@@ -130,6 +139,7 @@ class DataLoader {
 template <Device D>
 class DataLoader<D>::Epoch {
  public:
+  /// Begins to prepare batches from number `first` on; see `DataLoader::epoch`.
   Epoch(const DataLoader& loader, std::uint64_t number, std::int64_t first)
       : loader_(loader), number_(number), first_(first), next_(first), end_(loader.batches()) {
     if (first < 0 || first > end_) {
@@ -157,23 +167,29 @@ class DataLoader<D>::Epoch {
     return Batch<D>{on_device(batch.x), on_device(batch.y)};
   }
 
+  /// What a pass is compared with to see whether it is over.
   struct End {};
   /// Moves through the batches once.
   class Iterator {
    public:
+    /// At the next batch of a pass.
     explicit Iterator(Epoch& epoch) : epoch_(&epoch), batch_(epoch.next()) {}
+    /// The batch it is at; there is none at the end.
     const Batch<D>& operator*() const { return *batch_; }
+    /// Drops the batch and waits for the next one.
     Iterator& operator++() {
       batch_.reset();
       batch_ = epoch_->next();
       return *this;
     }
+    /// Whether it is at a batch.
     bool operator!=(End) const { return batch_.has_value(); }
 
    private:
     Epoch* epoch_;
     std::optional<Batch<D>> batch_;
   };
+  /// `for (auto [x, y] : epoch)` goes from the next batch to the last, once.
   Iterator begin() { return Iterator(*this); }
   End end() const { return {}; }
 

@@ -18,6 +18,7 @@ TensorDataset mnist(const std::string& folder, bool train) {
     fail("mnist: ", pictures, " of shape ", Shape(x.shape), " and ", labels, " of shape ",
          Shape(y.shape), "; expected (n, rows, columns) and (n,)");
   }
+  if (x.values.empty()) fail("mnist: ", pictures, " of shape ", Shape(x.shape), " has no pictures");
   for (std::size_t i = 0; i < y.values.size(); ++i) {
     if (y.values[i] > 9) {
       fail("mnist: ", labels, ": item ", i, " has label ", int{y.values[i]}, "; digits are 0 to 9");

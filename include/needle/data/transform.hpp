@@ -12,6 +12,7 @@ namespace needle::data {
 /// Random numbers for one item of one epoch, whoever loads it and when.
 class ItemRandom {
  public:
+  /// The numbers of item `item` in epoch `epoch`, up to 2^22 of them before the next item's.
   ItemRandom(std::uint64_t seed, std::uint64_t epoch, std::uint64_t item)
       : seed_(seed), stream_(epoch | first_stream), block_(item << 20) {}
   /// A whole number in [0, count).
@@ -32,6 +33,7 @@ class ItemRandom {
 /// Moves each picture (rows, columns) of an item (..., rows, columns) by up to `pixels` up or down
 /// and left or right, all of them alike; what comes in is 0.
 struct RandomShift {
+  /// The farthest move each way, at least 0.
   int pixels = 2;
 
   /// Changes one item of this shape in place.

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <span>
@@ -79,6 +80,7 @@ Bytes read_file(const std::string& path) {
 /// A file while it is being written.
 class FileWriter {
  public:
+  /// Writes to an open file, which it does not close; `path` names it in errors.
   FileWriter(std::FILE* file, std::string path) : file_(file), path_(std::move(path)) {}
 
   /// Appends bytes; a full disk is an error that names the file.
@@ -97,28 +99,62 @@ class FileWriter {
   std::string path_;
 };
 
+namespace detail {
+
+/// The file that a path means: where it leads if it is a symbolic link.
+NEEDLE_ON_DEMAND
+std::string followed(const std::string& path) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
+  char* const target = ::realpath(path.c_str(), nullptr);
+  if (target == nullptr) fail_errno("cannot follow the link", path);
+  std::string result = target;
+  std::free(target);
+  return result;
+}
+
+/// A name in the folder of `path` for what is being written, as short for a long name as for any.
+NEEDLE_ON_DEMAND
+std::string draft_name(const std::string& path, unsigned number) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == path.npos ? "" : path.substr(0, slash + 1);
+  return text(folder, "needle.", ::getpid(), ".", number, ".tmp");
+}
+
+}  // namespace detail
+
 /// Makes or replaces a file with what `writer(FileWriter&)` writes, or leaves everything as it was.
 ///
-/// The bytes go to a new file beside `path`, reach the disk, and only then take the name `path`. An
-/// exception from `writer` removes the new file and passes on. A symbolic link is replaced, not
-/// followed; directories, pipes and devices are refused.
+/// The bytes go to a new file beside `path`, reach the disk, and only then take the name `path`,
+/// with the permissions of the file that had it. An exception from `writer` removes the new file
+/// and passes on. A symbolic link is followed, not replaced; directories, pipes, devices and files
+/// that are not writable are refused.
 template <std::invocable<FileWriter&> Writer>
 void write_file(const std::string& path, Writer&& writer) {
+  const std::string target = detail::followed(path);
   struct stat status;
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+  const bool replaces = ::stat(target.c_str(), &status) == 0;
+  if (replaces && !S_ISREG(status.st_mode)) {
     fail("cannot write ", path, ": it is ", S_ISDIR(status.st_mode) ? "a directory" : "not a file");
   }
+  if (replaces && ::access(target.c_str(), W_OK) != 0) detail::fail_errno("cannot write", path);
   static std::atomic<unsigned> count = 0;
-  const std::string draft =
-      path + "." + std::to_string(::getpid()) + "." + std::to_string(count++) + ".tmp";
-  detail::Closer output{std::fopen(draft.c_str(), "wbx")};
+  std::string draft;
+  detail::Closer output{nullptr};
+  do {  // a name may be taken: by a process of the same id that was killed, or on another machine
+    draft = detail::draft_name(target, count++);
+    output.file = std::fopen(draft.c_str(), "wbx");
+  } while (output.file == nullptr && errno == EEXIST);
   if (output.file == nullptr) detail::fail_errno("cannot write", path);
   try {
+    if (replaces && ::fchmod(::fileno(output.file), status.st_mode & 0777) != 0) {
+      detail::fail_errno("cannot write", path);
+    }
     FileWriter file(output.file, path);
     writer(file);
     if (std::fflush(output.file) != 0 || ::fsync(::fileno(output.file)) != 0 ||
         std::fclose(std::exchange(output.file, nullptr)) != 0 ||
-        std::rename(draft.c_str(), path.c_str()) != 0) {
+        std::rename(draft.c_str(), target.c_str()) != 0) {
       detail::fail_errno("cannot write", path);
     }
   } catch (...) {

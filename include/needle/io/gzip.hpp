@@ -29,6 +29,7 @@ inline bool is_gzip(std::span<const std::byte> bytes) {
 /// Reads a buffer from its first byte on.
 class MemorySource {
  public:
+  /// Reads these bytes, which must outlive it.
   explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) {}
 
   /// An upper bound of the bytes it gives in all.
@@ -53,6 +54,7 @@ class MemorySource {
 /// names the file and the offset in it.
 class GzipSource {
  public:
+  /// Decompresses these bytes, which must outlive it; `file` names them in errors.
   GzipSource(std::span<const std::byte> bytes, std::string_view file) : input_(bytes), file_(file) {
     constexpr int gzip_only = 16 + MAX_WBITS;
     if (inflateInit2(&stream_, gzip_only) != Z_OK) fail(file_, ": zlib does not start");

@@ -32,7 +32,7 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
     const auto found = state.find(name);
     if (found == state.end()) {
       problems += text("\n  missing: ", name, " ", value.shape());
-    } else if (!found->second) {
+    } else if (!found->second.defined()) {
       problems += text("\n  empty: ", name, ", expected ", value.shape());
     } else if (const Tensor<D>& came = found->second; !(came.shape() == value.shape())) {
       problems += text("\n  shape: ", name, " is ", came.shape(), ", expected ", value.shape());
@@ -44,8 +44,8 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
   nn::detail::read<D>(module, check, check);
   for (const auto& [name, tensor] : state) {
     if (expected.contains(name) || name.ends_with("num_batches_tracked")) continue;
-    problems += tensor ? text("\n  unexpected: ", name, " ", tensor.shape())
-                       : text("\n  unexpected: ", name);
+    problems += tensor.defined() ? text("\n  unexpected: ", name, " ", tensor.shape())
+                                 : text("\n  unexpected: ", name);
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
   const auto set = [&](const std::string& name, const auto& value) {

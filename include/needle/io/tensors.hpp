@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "needle/graph/parameter.hpp"
 #include "needle/io/safetensors_reader.hpp"
@@ -17,7 +18,9 @@ using Tensors = std::map<std::string, Tensor<D>>;
 /// What a file holds.
 template <Device D = DefaultDevice>
 struct Contents {
+  /// Every tensor of the file, by its name.
   Tensors<D> tensors;
+  /// Free text beside them.
   Metadata metadata;
 };
 
@@ -59,8 +62,8 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
   }
   const Shape shape = checked(Shape(entry.shape), text(file, ": tensor '", entry.name, "'"));
   const auto same = [](auto value) { return value; };
-  const auto narrow = [&](std::int64_t value) {
-    if (value < INT32_MIN || value > INT32_MAX) {
+  const auto narrow = [&](auto value) {
+    if (!std::in_range<std::int32_t>(value)) {
       fail(file, ": tensor '", entry.name, "' holds ", value, ", which does not fit in int32");
     }
     return value;
@@ -79,6 +82,9 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
     case ElementType::bf16:
       return {converted<Real, std::uint16_t>(bytes, bfloat16_to_float), shape};
     case ElementType::i64: return {converted<std::int32_t, std::int64_t>(bytes, narrow), shape};
+    case ElementType::u64: return {converted<std::int32_t, std::uint64_t>(bytes, narrow), shape};
+    case ElementType::u32: return {converted<std::int32_t, std::uint32_t>(bytes, narrow), shape};
+    case ElementType::u16: return {converted<std::int32_t, std::uint16_t>(bytes, same), shape};
     case ElementType::i32: return {converted<std::int32_t, std::int32_t>(bytes, same), shape};
     case ElementType::i16: return {converted<std::int32_t, std::int16_t>(bytes, same), shape};
     case ElementType::i8: return {converted<std::int32_t, std::int8_t>(bytes, same), shape};
@@ -92,13 +98,13 @@ Tensor<D> to_tensor(const TensorEntry& entry, std::span<const std::byte> bytes,
 
 /// Writes tensors to a safetensors file, each in its dtype, or leaves everything as it was;
 /// evaluates them.
-template <Device D>
+template <Device D = DefaultDevice>
 void save_tensors(const std::string& path, const Tensors<D>& tensors,
                   const Metadata& metadata = {}) {
   std::vector<TensorEntry> entries;
   std::vector<Expression<D>*> nodes;
   for (const auto& [name, tensor] : tensors) {
-    if (!tensor) fail("save_tensors: ", path, ": tensor '", name, "' is empty");
+    if (!tensor.defined()) fail("save_tensors: ", path, ": tensor '", name, "' is empty");
     const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
     entries.push_back({name, detail::element_type(tensor.dtype()), shape});
     nodes.push_back(&tensor.node());
