@@ -38,13 +38,19 @@ int main() {
   const Tensor<> centred = m - mean(m, 1, true);
   std::cout << centred << "\n";
 
-  std::cout << "\n# Linear algebra, and random numbers that a seed fixes on every device.\n";
+  std::cout << "\n# Linear algebra: a quarter turn, of the vector (3, 4) and of itself.\n";
+  const Tensor<> turn = {{0, -1}, {1, 0}};
+  std::cout << matmul(turn, Tensor<>{3, 4}) << "\n" << matmul(turn, turn) << "\n";
+
+  std::cout << "\n# Random numbers follow from a seed, on every device.\n";
   manual_seed(7);
   const Tensor<> a = randn({3, 3});
-  std::cout << matmul(a, eye(3)) - a << "\n";
+  std::cout << a << "\n";
 
-  std::cout << "\n# Comparisons are masks, and integers index: where, gather, one_hot.\n";
-  std::cout << where(a > 0, a, 0) << "\n" << one_hot(argmax(a, 1), 3) << "\n";
+  std::cout << "\n# Comparisons are masks, and integers index: where, one_hot, gather.\n";
+  std::cout << where(a > 0, a, 0) << "\n"
+            << one_hot(argmax(a, 1), 3) << "\n"
+            << gather(a, 1, argmax(a, 1, true)) << "\n";
 
   std::cout << "\n# Nothing is calculated until somebody asks. Here y is a plan of four ops, ...\n";
   const Tensor<> y = exp(-square(x) / 2);

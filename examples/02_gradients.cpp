@@ -1,10 +1,11 @@
 // Gradients: backward, gradients of gradients, and an op of your own.
 //
 //   02_gradients
+#include <array>
 #include <iostream>
 #include <needle/needle.hpp>
 
-using needle::Array, needle::Device, needle::Shape, needle::Tensor, needle::grad, needle::stack;
+using namespace needle;
 
 /// An op that needle does not have: sums up to each element of the last axis. It is written here as
 /// needle writes its own: a shape, a computation, and a gradient that is graph again.
@@ -12,10 +13,10 @@ namespace mine {
 
 struct Cumsum {
   // What the gradient reads of inputs and output: nothing, so they need not be kept for it.
-  static constexpr unsigned reads = needle::reads_nothing;
+  static constexpr unsigned reads = reads_nothing;
 
   static Shape shape(const Shape& x) {
-    if (x.ndim() == 0) needle::fail("cumsum: a scalar has no axis to sum along");
+    if (x.ndim() == 0) fail("cumsum: a scalar has no axis to sum along");
     return x;
   }
   template <Device D>
@@ -26,18 +27,19 @@ struct Cumsum {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (i % n != 0) values[i] += values[i - 1];
     }
-    return needle::upload<D>(values.data(), x.shape);
+    return upload<D>(values.data(), x.shape);
   }
-  // y_j is the sum of x_i over i <= j, so dL/dx_i is the sum of g_j over j >= i.
+  // y_j is the sum of x_i over i <= j, so dL/dx_i is the sum of g_j over j >= i. (Of apply there is
+  // another in namespace std.)
   static auto gradient(const auto& g, const auto&, const auto&) {
-    return std::array{flip(apply(Cumsum{}, flip(g, -1)), -1)};
+    return std::array{flip(needle::apply(Cumsum{}, flip(g, -1)), -1)};
   }
 };
 
 /// Sums of the first elements along the last axis: (1, 2, 3) becomes (1, 3, 6).
 template <Device D>
 Tensor<D> cumsum(const Tensor<D>& x) {
-  return apply(Cumsum{}, x);
+  return needle::apply(Cumsum{}, x);
 }
 
 }  // namespace mine
@@ -63,7 +65,7 @@ int main() {
       << "\n# Newton's method needs the second derivative: the minimum of Rosenbrock's valley,\n"
          "# f(x, y) = (1 - x)^2 + 100 (y - x^2)^2, with both rows of its Hessian from grad of "
          "grad.\n";
-  Tensor<needle::Reference> p = {-1.2, 1};
+  Tensor<Reference> p = {-1.2, 1};
   for (int step = 0; step < 7; ++step) {
     p = p.detach();
     p.requires_grad(true);

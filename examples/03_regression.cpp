@@ -1,7 +1,6 @@
 // Regression: a module of your own, trained, saved and loaded.
 //
 //   03_regression
-#include <cmath>
 #include <cstdio>
 #include <needle/needle.hpp>
 

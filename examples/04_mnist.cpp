@@ -3,8 +3,14 @@
 //   04_mnist --data examples/data --epochs 20 --schedule one-cycle --shift 2
 //
 // The device is a template parameter, so the same lines train on each of them.
-#include <cmath>
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
 #include <needle/needle.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "options.hpp"
 #include "progress.hpp"
@@ -77,6 +83,9 @@ double test(MlpResNet<D>& model, const data::DataLoader<D>& loader) {
 // A checkpoint is one safetensors file: the model under "model.", Adam under "adam.", and in its
 // metadata the epoch, the place in the stream of random numbers and the options.
 
+/// The options a run goes on with. Those of a file or a machine are its own in each run.
+constexpr std::string_view kept_options[] = {"epochs", "batch", "seed", "schedule", "lr", "shift"};
+
 template <Device D>
 void save(const std::string& path, MlpResNet<D>& model, const optim::Adam<D>& adam,
           std::int64_t epoch, const Training& training) {
@@ -111,9 +120,35 @@ std::int64_t resume(const std::string& path, MlpResNet<D>& model, optim::Adam<D>
   };
   const std::string epoch = note("epoch"), random = note("random");
   io::load_state<D>(model, parts[0], path);
-  adam.load_state(parts[1]);
+  adam.load_state(parts[1], path);
   default_generator().offset = examples::parse(random, 0ull, ~0ull, path + ": random");
   return examples::parse(epoch, std::int64_t{0}, std::int64_t{1} << 40, path + ": epoch");
+}
+
+/// Gives the options the values of a checkpoint, which may come from anybody: no others are taken.
+void take_options(const std::string& path, const examples::Options& options) {
+  for (const auto& [key, value] : io::read_safetensors(path).metadata) {
+    if (!key.starts_with("options.")) continue;
+    const std::string name = key.substr(8);
+    if (std::ranges::find(kept_options, name) == std::end(kept_options)) {
+      fail(path, ": --", name, " is no option that a checkpoint has");
+    }
+    try {
+      options.set(name, value);
+    } catch (const examples::UsageError& error) {
+      fail(path, ": ", error.what());
+    }
+  }
+}
+
+/// Refuses a checkpoint's path before the training: does everything that writing it does, up to the
+/// first byte.
+void check_writable(const std::string& path) {
+  struct NotYet {};
+  try {
+    io::write_file(path, [](io::FileWriter&) { throw NotYet{}; });
+  } catch (const NotYet&) {
+  }
 }
 
 template <Device D>
@@ -125,6 +160,11 @@ int train(const Training& training) {
   }
   const data::DataLoader<D> train_set(data::mnist(training.data, true), options);
   const data::DataLoader<D> test_set(data::mnist(training.data, false), {.batch = 1000});
+  if (train_set.items() % training.batch == 1) {
+    throw examples::UsageError(text("--batch ", training.batch, ": the last of ", train_set.items(),
+                                    " digits would be alone, and batch norm needs two; take "
+                                    "another size"));
+  }
 
   manual_seed(static_cast<std::uint64_t>(training.seed));
   MlpResNet<D> model;
@@ -192,7 +232,8 @@ int main(int argc, char** argv) {
     options.text("data", training.data, "folder with the four MNIST files, .gz or not");
     options.number("epochs", training.epochs, std::int64_t{1}, std::int64_t{100000},
                    "passes over the training set");
-    options.number("batch", training.batch, std::int64_t{2}, std::int64_t{100000}, "digits a step");
+    options.number("batch", training.batch, std::int64_t{2}, std::int64_t{100000},
+                   "digits a step; one alone must not be left for the last step");
     options.choice("schedule", training.schedule, {"constant", "one-cycle"},
                    "constant or one-cycle: the learning rate over the run");
     options.number("lr", training.lr, 1e-8, 10.0,
@@ -201,18 +242,22 @@ int main(int argc, char** argv) {
                    "random shift of training digits in pixels [constant 0, one-cycle 1]");
     options.choice("device", training.device, {"cpu", "cuda"}, "cpu or cuda");
     options.number("seed", training.seed, std::int64_t{0}, std::int64_t{1} << 53,
-                   "of all random numbers");
-    options.number("threads", training.threads, std::int64_t{1}, std::int64_t{1024}, "of the CPU");
+                   "seed of all random numbers");
+    options.number("threads", training.threads, std::int64_t{1}, std::int64_t{1024},
+                   "threads on the CPU");
     options.text("save", training.save, "checkpoint to write after each epoch");
     options.text("resume", training.resume,
                  "checkpoint to continue, with its options unless given");
     options.parse(argc, argv);
     if (!training.resume.empty()) {
-      for (const auto& [name, value] : io::load_tensors(training.resume).metadata) {
-        if (name.starts_with("options.")) options.set(name.substr(8), value);
-      }
+      take_options(training.resume, options);
       options.parse(argc, argv);
     }
+    if (!io::exists(training.data)) {
+      throw examples::UsageError("--data " + training.data +
+                                 ": no such folder; give the one with the four MNIST files");
+    }
+    if (!training.save.empty()) check_writable(training.save);
     set_num_threads(static_cast<int>(training.threads));
     if (training.device == "cpu") return train<Cpu>(training);
 #if defined(__CUDACC__)

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <needle/core/error.hpp>
@@ -71,7 +72,9 @@ class Options {
   }
 
   /// Gives an option a value, as the command line does.
-  void set(const std::string& name, const std::string& value) { find("--" + name).set(value); }
+  void set(const std::string& name, const std::string& value) const {
+    find("--" + name).set(value);
+  }
 
   /// Reads a command line; `--help` prints the options and ends the program.
   void parse(int argc, char** argv) {

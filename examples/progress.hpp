@@ -1,16 +1,12 @@
 // One line about a running epoch: on a terminal it changes in place, in a file it is written once.
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
-
-#if defined(_WIN32)
-#include <io.h>
-#else
-#include <unistd.h>
-#endif
 
 namespace examples {
 
@@ -60,11 +56,7 @@ class Progress {
     std::fflush(stdout);
   }
 
-#if defined(_WIN32)
-  const bool terminal_ = _isatty(_fileno(stdout));
-#else
   const bool terminal_ = isatty(STDOUT_FILENO);
-#endif
   std::int64_t total_, done_ = 0, seen_ = 0;
   double speed_ = 0;
   Clock::time_point start_, epoch_start_, shown_;
