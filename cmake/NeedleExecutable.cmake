@@ -20,7 +20,7 @@ endif()
 
 if(NOT CMAKE_CONFIGURATION_TYPES
    AND NOT CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
-  message(WARNING "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}': needle's kernels need optimisation, "
+  message(NOTICE "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}': needle's kernels need optimisation, "
                   "and will be many times slower than in a Release build.")
 endif()
 
