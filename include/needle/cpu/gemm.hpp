@@ -1,11 +1,12 @@
 // The matrix product of the CPU: blocked for the caches, shared over cores, any strides.
 //
-// Policy. k is cut into blocks of at most 384, rows and columns into blocks of 1536, so that the
-// packed copies of both operands take at most 5 MB whatever the product's size. A small product
-// reads its operands where they lie: A while few column strips use it (n <= 192), B when its rows
-// are contiguous and few tiles share a strip (m <= 128). One row or one column goes to loops that
-// never pack: 2 to 5 times faster than tiles at 100 x 784. A C too narrow for vectors, with A lying
-// as its transpose, is computed as its transpose: 1.5 times faster at 100 x 10 x 100.
+// Policy. k is cut into blocks of at most 384 (512 for many rows with AVX-512), rows and columns
+// into blocks of 1536, so that the packed copies of both take at most 6.5 MB whatever the size. A
+// small product reads its operands where they lie: A while few column strips use it (n <= 192), B
+// when its rows are contiguous and few tiles share a strip (m <= 128). One row or one column goes
+// to loops that never pack: 2 to 5 times faster than tiles at 100 x 784. A C too narrow for
+// vectors, with A lying as its transpose, is computed as its transpose: 1.5 times faster at 100 x
+// 10 x 100.
 #pragma once
 
 #include <algorithm>
@@ -84,7 +85,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_
     }
     return;
   }
-  const GemmCut down(m, 1536), across(n, 1536), deep(k, 384);
+  const GemmCut down(m, 1536), across(n, 1536), deep(k, m > kernel.group ? kernel.depth : 384);
   const bool a_packed = n > 192, b_packed = b_col != 1 || m > 128;
   const int64_t most = (k + deep.parts - 1) / deep.parts;
   const int64_t a_size = a_packed ? ((std::min)(m, int64_t{1536}) * most + 15) / 16 * 16 : 0;

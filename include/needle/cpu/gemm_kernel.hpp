@@ -31,48 +31,52 @@ struct GemmKernel {
   int rows;             ///< the tallest tile two vectors wide
   int tall;             ///< the tallest tile one vector wide
   int lanes;            ///< floats in a vector
+  int group;            ///< the most rows of A whose packed form stays in the second cache
+  int depth;            ///< the most steps of k where there are more rows
   const GemmTile* one;  ///< one vector wide, height h at [h - 1]
   const GemmTile* two;  ///< two vectors wide
 };
 
-#define NEEDLE_GEMM_TILE(NAME, TARGET)                                                           \
-  template <int Bytes, int Vectors, int... T>                                                    \
-  TARGET void NAME(int64_t k, const float* a, int64_t a_row, int64_t a_col, const float* b,      \
-                   int64_t b_row, float* c, int64_t c_row, bool add) {                           \
-    using Memory = typename VectorOf<Bytes>::Memory;                                             \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                               \
-    typename VectorOf<Bytes>::Value sum[sizeof...(T)] = {};                                      \
-    for (int64_t p = 0; p < k; ++p) {                                                            \
-      ((sum[T] +=                                                                                \
-        a[T / Vectors * a_row] * *reinterpret_cast<const Memory*>(b + T % Vectors * lanes)),     \
-       ...);                                                                                     \
-      a += a_col;                                                                                \
-      b += b_row;                                                                                \
-    }                                                                                            \
-    if (add) {                                                                                   \
-      ((sum[T] +=                                                                                \
-        *reinterpret_cast<const Memory*>(c + T / Vectors * c_row + T % Vectors * lanes)),        \
-       ...);                                                                                     \
-    }                                                                                            \
-    ((*reinterpret_cast<Memory*>(c + T / Vectors * c_row + T % Vectors * lanes) = sum[T]), ...); \
-  }                                                                                              \
-  template <int Bytes, int Vectors, int... T>                                                    \
-  constexpr GemmTile NAME##_of(std::integer_sequence<int, T...>) {                               \
-    return &NAME<Bytes, Vectors, T...>;                                                          \
-  }                                                                                              \
-  template <int Bytes, int Vectors, int... R>                                                    \
-  constexpr std::array<GemmTile, sizeof...(R)> NAME##_table(std::integer_sequence<int, R...>) {  \
-    return {NAME##_of<Bytes, Vectors>(std::make_integer_sequence<int, (R + 1) * Vectors>{})...}; \
-  }                                                                                              \
-  template <Isa isa, int Bytes, int Rows, int Tall>                                              \
-  const GemmKernel& NAME##_kernel() {                                                            \
-    static_assert(Tall >= Rows, "a packed row is read by both widths");                          \
-    static constexpr std::array<GemmTile, Tall> one =                                            \
-        NAME##_table<Bytes, 1>(std::make_integer_sequence<int, Tall>{});                         \
-    static constexpr std::array<GemmTile, Rows> two =                                            \
-        NAME##_table<Bytes, 2>(std::make_integer_sequence<int, Rows>{});                         \
-    static constexpr GemmKernel kernel{isa, Rows, Tall, Bytes / 4, one.data(), two.data()};      \
-    return kernel;                                                                               \
+#define NEEDLE_GEMM_TILE(NAME, TARGET)                                                             \
+  template <int Bytes, int Vectors, int... T>                                                      \
+  TARGET void NAME(int64_t k, const float* a, int64_t a_row, int64_t a_col, const float* b,        \
+                   int64_t b_row, float* c, int64_t c_row, bool add) {                             \
+    using Memory = typename VectorOf<Bytes>::Memory;                                               \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                                 \
+    typename VectorOf<Bytes>::Value sum[sizeof...(T)] = {};                                        \
+    for (int64_t p = 0; p < k; ++p) {                                                              \
+      ((sum[T] +=                                                                                  \
+        a[T / Vectors * a_row] * *reinterpret_cast<const Memory*>(b + T % Vectors * lanes)),       \
+       ...);                                                                                       \
+      a += a_col;                                                                                  \
+      b += b_row;                                                                                  \
+    }                                                                                              \
+    if (add) {                                                                                     \
+      ((sum[T] +=                                                                                  \
+        *reinterpret_cast<const Memory*>(c + T / Vectors * c_row + T % Vectors * lanes)),          \
+       ...);                                                                                       \
+    }                                                                                              \
+    ((*reinterpret_cast<Memory*>(c + T / Vectors * c_row + T % Vectors * lanes) = sum[T]), ...);   \
+  }                                                                                                \
+  template <int Bytes, int Vectors, int... T>                                                      \
+  constexpr GemmTile NAME##_of(std::integer_sequence<int, T...>) {                                 \
+    return &NAME<Bytes, Vectors, T...>;                                                            \
+  }                                                                                                \
+  template <int Bytes, int Vectors, int... R>                                                      \
+  constexpr std::array<GemmTile, sizeof...(R)> NAME##_table(std::integer_sequence<int, R...>) {    \
+    return {NAME##_of<Bytes, Vectors>(std::make_integer_sequence<int, (R + 1) * Vectors>{})...};   \
+  }                                                                                                \
+  template <Isa isa, int Bytes, int Rows, int Tall>                                                \
+  const GemmKernel& NAME##_kernel() {                                                              \
+    static_assert(Tall >= Rows, "a packed row is read by both widths");                            \
+    static constexpr std::array<GemmTile, Tall> one =                                              \
+        NAME##_table<Bytes, 1>(std::make_integer_sequence<int, Tall>{});                           \
+    static constexpr std::array<GemmTile, Rows> two =                                              \
+        NAME##_table<Bytes, 2>(std::make_integer_sequence<int, Rows>{});                           \
+    static constexpr bool large = isa == Isa::avx512; /* such processors have 1 MB or more */      \
+    static constexpr GemmKernel kernel{                                                            \
+        isa, Rows, Tall, Bytes / 4, large ? 336 : 192, large ? 512 : 384, one.data(), two.data()}; \
+    return kernel;                                                                                 \
   }
 
 NEEDLE_GEMM_TILE(gemm_tile, )
