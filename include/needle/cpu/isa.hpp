@@ -14,9 +14,11 @@
 
 #if NEEDLE_X86
 #define NEEDLE_AVX2 __attribute__((target("avx2,fma")))
+#define NEEDLE_AVX2_UNFUSED __attribute__((target("avx2")))  // rounds as the baseline does
 #define NEEDLE_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")))
 #else
 #define NEEDLE_AVX2
+#define NEEDLE_AVX2_UNFUSED
 #define NEEDLE_AVX512
 #endif
 

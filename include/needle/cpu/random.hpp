@@ -1,5 +1,5 @@
-// Random arrays on the CPU: each element is a function of the key and its position. Sixteen blocks
-// of the generator are made at a time, by vector loops.
+// Random arrays on the CPU: each element is a function of the key and its position, the same bits
+// on every instruction set. Sixteen blocks of the generator are made at a time, by vector loops.
 #pragma once
 
 #include "needle/cpu/interpreter.hpp"
@@ -35,29 +35,54 @@ NEEDLE_FN void philox_loop(std::uint32_t* words, const RandomKey& key, std::uint
               words[4 * j + 3] = c3[j];
   }
 }
-inline void philox_baseline(std::uint32_t* words, const RandomKey& key, std::uint64_t first) {
-  philox_loop(words, key, first);
+
+/// The numbers that the words stand for; a kind that is known leaves the loop no choice to make.
+template <class T>
+NEEDLE_INLINE void convert_words(const std::uint32_t* words, const Distribution& distribution,
+                                 Distribution::Kind kind, T* to) {
+  using Value = std::conditional_t<std::is_floating_point_v<T>, T, std::int32_t>;
+  Distribution d = distribution;
+  d.kind = kind;
+  NEEDLE_INDEPENDENT
+  for (int j = 0; j < philox_words; ++j) {
+    to[j] = static_cast<T>(random_value<Value>(d, words[j & ~1], words[j | 1], (j & 1) != 0));
+  }
 }
-NEEDLE_AVX2 inline void philox_avx2(std::uint32_t* words, const RandomKey& key,
-                                    std::uint64_t first) {
+
+/// The numbers of `block` neighbouring blocks, in order.
+template <class T>
+NEEDLE_INLINE void random_loop(const Distribution& d, const RandomKey& key, std::uint64_t first,
+                               T* to) {
+  std::uint32_t words[philox_words];
   philox_loop(words, key, first);
+  if (d.kind == Distribution::uniform) convert_words(words, d, Distribution::uniform, to);
+  else if (d.kind == Distribution::bernoulli) convert_words(words, d, Distribution::bernoulli, to);
+  else convert_words(words, d, d.kind, to);
+}
+template <class T>
+void random_baseline(const Distribution& d, const RandomKey& key, std::uint64_t first, T* to) {
+  random_loop(d, key, first, to);
+}
+template <class T>
+NEEDLE_AVX2_UNFUSED void random_avx2(const Distribution& d, const RandomKey& key,
+                                     std::uint64_t first, T* to) {
+  random_loop(d, key, first, to);
 }
 
 /// Elements [begin, end) of a random array.
 template <class T>
 void fill_random_tiles(const Distribution& d, const RandomKey& key, T* to, std::int64_t begin,
                        std::int64_t end) {
-  using Value = std::conditional_t<std::is_floating_point_v<T>, T, std::int32_t>;
-  const auto generate = isa() == Isa::baseline ? philox_baseline : philox_avx2;
-  std::uint32_t words[philox_words];
+  const auto generate = isa() == Isa::baseline ? random_baseline<T> : random_avx2<T>;
   for (std::int64_t i = begin; i < end;) {
     const auto position = static_cast<std::uint64_t>(i) + key.offset;
     const std::uint64_t group = position / philox_words;
-    generate(words, key, group * block);
-    for (auto w = static_cast<int>(position % philox_words); w < philox_words && i < end;
-         ++w, ++i) {
-      to[i] = static_cast<T>(random_value<Value>(d, words[w & ~1], words[w | 1], (w & 1) != 0));
-    }
+    const auto skipped = static_cast<std::int64_t>(position % philox_words);
+    const std::int64_t n = (std::min)(philox_words - skipped, end - i);
+    T numbers[philox_words];
+    generate(d, key, group * block, numbers);
+    std::copy_n(numbers + skipped, n, to + i);
+    i += n;
   }
 }
 
