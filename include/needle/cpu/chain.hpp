@@ -22,7 +22,7 @@ namespace needle::cpu {
 /// what stores what is at hand to the value y.
 struct Link {
   std::uint8_t code;  ///< one of `link_codes`, or `store_code`
-  std::uint8_t y, z = 0;
+  std::uint8_t y, z;
 };
 
 /// Takes value[start] at hand and goes link by link, for whole groups of the n elements; returns

@@ -186,14 +186,14 @@ class Interpreter {
         const std::uint8_t code = link_codes[link_key(s.function, at, constants)];
         if (code == no_link) return false;
         *next++ = {code, y, z};
-        if (s.kept) *next++ = {store_code, s.result};
+        if (s.kept) *next++ = {store_code, s.result, s.result};
         return true;
       };
       end = first + 1;
       if (!add_link(first, 0)) continue;
       while (end < program_.steps && add_link(end, program_.step[end].joins - 1)) ++end;
       const Program::Step& last = program_.step[end - 1];
-      if (!last.kept) *next++ = {store_code, last.result};
+      if (!last.kept) *next++ = {store_code, last.result, last.result};
       if (end - first < shortest_chain) continue;
       chain_[first] = static_cast<std::uint8_t>(end - first);
       links_[first] = static_cast<std::uint8_t>(next - (link_ + 2 * first));

@@ -277,7 +277,7 @@ class Schedule {
       for (const auto& input : node.inputs()) {
         if (!mine(*input)) continue;
         Plan& plan = plans_[input->slot];
-        if (--plan.uses == 0 && !plan.keep) input->value = {};
+        if (--plan.uses == 0 && !plan.keep) input->value.storage.reset();
       }
     };
     if (nodes_[group]->kind() != Kind::scalar) release(*nodes_[group]);
