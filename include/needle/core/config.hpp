@@ -29,6 +29,18 @@
 #define NEEDLE_ROLL
 #endif
 
+/// 1 where the address sanitizer watches: then nothing is hidden from it in lists of free memory.
+#if defined(__SANITIZE_ADDRESS__)
+#define NEEDLE_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NEEDLE_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef NEEDLE_ADDRESS_SANITIZER
+#define NEEDLE_ADDRESS_SANITIZER 0
+#endif
+
 /// A function that is called, not copied into its callers: for what is slow anyway, or many call.
 #define NEEDLE_NOINLINE __attribute__((noinline))
 

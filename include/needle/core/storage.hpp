@@ -3,12 +3,13 @@
 
 #include "needle/core/cache.hpp"
 #include "needle/core/callback.hpp"
+#include "needle/core/pool.hpp"
 
 namespace needle {
 
 /// A block of device memory: its own, given back when the last owner goes, or borrowed.
 template <Device D>
-struct Storage : Counted {
+struct Storage : Counted, Pooled {
   /// A new block of this many bytes, not set; throws `Error` when there is no memory.
   explicit Storage(std::size_t bytes) : bytes(bytes), data(D::allocate(bytes)) {}
   /// Memory of somebody else, for as long as there are owners of this.

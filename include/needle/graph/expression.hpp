@@ -60,7 +60,7 @@ inline constexpr OpTraits leaf_traits{Kind::leaf}, constant_traits{Kind::constan
 
 /// The base of every node. Users see it through `Tensor`; ops are adapted to it by `apply`.
 template <Device D>
-struct Expression : Counted {
+struct Expression : Counted, Pooled {
   /// A node without inputs; `connect` gives it some.
   NEEDLE_NOINLINE Expression(const detail::OpTraits& traits, const Shape& shape, Dtype dtype)
       : traits(traits), dtype(dtype), shape(shape) {}
