@@ -66,7 +66,7 @@ TEST_CASE("Every link gives what the loop of its function gives") {
                                 result.data()};
         const cpu::Link link[] = {
             {cpu::link_codes[key], static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(z)},
-            {cpu::store_code, 3}};
+            {cpu::store_code, 3, 3}};
         REQUIRE(chain(value, at, std::span(link), n) == n);
         for (std::size_t i = 0; i < result.size(); ++i) {
           INFO("function " << function << " of " << a[i] << ", " << b[i] << ", " << c[i]

@@ -6,6 +6,23 @@
 
 using namespace needle;
 
+namespace {
+/// A name that one of needle's ops has too.
+struct Matmul {
+  int calls = 0;
+};
+}  // namespace
+
+TEST_CASE("The names of ops are free, for layers and for users, whatever namespaces are used") {
+  using namespace needle::nn;
+  const Linear<> layer{.in = 1, .out = 1};
+  const Tensor<> x = zeros({1, 1});
+  CHECK(Tanh{}(x).item() == 0);
+  CHECK(Sigmoid{}(x).item() == 0.5f);
+  CHECK(layer(x).shape() == Shape{1, 1});
+  CHECK(Matmul{}.calls == 0);
+}
+
 DEVICE_TEST_CASE("A linear layer is x W^T + b, for any number of leading axes") {
   nn::Linear<D> layer{.in = 2, .out = 3};
   layer.weight.assign(Tensor<D>{{1, 2}, {3, 4}, {5, 6}});

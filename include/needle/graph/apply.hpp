@@ -9,6 +9,9 @@
 // - `auto gradient(g, y, x...) const` gives an array of tensors, one an input, or empty ones.
 // - `unsigned reads` is what the gradient reads; everything if not said. An array of two is that of
 //   the first input's and that of the others'.
+// Needle's own are in namespace `ops`, so that their names stay free for users; the functions that
+// apply them are in namespace needle.
+//
 // Ops with any number of inputs take spans in place of `x...`, and their gradient gives a vector.
 // Ops with several results give a std::array of shapes, dtypes and arrays, and the g and y of their
 // gradient are arrays too: an absent g is not `defined()`. Their results are nodes of their own,

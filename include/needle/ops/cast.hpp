@@ -5,6 +5,7 @@
 
 namespace needle {
 
+namespace ops {
 /// The op of a cast to a float type, whichever it is.
 struct CastToFloat {
   using Function = scalar::Identity;
@@ -23,6 +24,7 @@ struct CastToUint8 {
   using Function = scalar::ToUint8;
   static Dtype dtype(Dtype) { return Dtype::uint8; }
 };
+}  // namespace ops
 
 /// x with elements of another type: float32 (float64 on `Reference`), bfloat16, float16, int32 or
 /// uint8.
@@ -35,9 +37,9 @@ template <Device D>
 Tensor<D> cast(const Tensor<D>& x, Dtype dtype) {
   if (x.dtype() == dtype) return x;
   detail::check_stored<D>(dtype, "cast");
-  if (dtype == Dtype::int32) return apply(CastToInt32{}, x);
-  if (dtype == Dtype::uint8) return apply(CastToUint8{}, x);
-  return apply(CastToFloat{dtype}, x);
+  if (dtype == Dtype::int32) return apply(ops::CastToInt32{}, x);
+  if (dtype == Dtype::uint8) return apply(ops::CastToUint8{}, x);
+  return apply(ops::CastToFloat{dtype}, x);
 }
 
 /// x in the device's real numbers.

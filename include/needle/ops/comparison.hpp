@@ -15,6 +15,7 @@ struct Comparison {
 };
 }  // namespace detail
 
+namespace ops {
 /// a == b
 struct Equal : detail::Comparison<scalar::Equal> {};
 /// a != b
@@ -38,89 +39,90 @@ struct Where {
     return std::array{Tensor(), where(condition, g, 0), where(condition, 0, g)};
   }
 };
+}  // namespace ops
 
 /// Where a and b are equal; shapes broadcast.
 template <Device D>
 Tensor<D> operator==(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Equal{}, a, b);
+  return apply(ops::Equal{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator==(const Tensor<D>& a, S b) {
-  return apply(Equal{}, a, constant_like(a, b));
+  return apply(ops::Equal{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator==(S a, const Tensor<D>& b) {
-  return apply(Equal{}, constant_like(b, a), b);
+  return apply(ops::Equal{}, constant_like(b, a), b);
 }
 
 /// Where a and b differ; shapes broadcast.
 template <Device D>
 Tensor<D> operator!=(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(NotEqual{}, a, b);
+  return apply(ops::NotEqual{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator!=(const Tensor<D>& a, S b) {
-  return apply(NotEqual{}, a, constant_like(a, b));
+  return apply(ops::NotEqual{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator!=(S a, const Tensor<D>& b) {
-  return apply(NotEqual{}, constant_like(b, a), b);
+  return apply(ops::NotEqual{}, constant_like(b, a), b);
 }
 
 /// Where a < b; shapes broadcast.
 template <Device D>
 Tensor<D> operator<(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Less{}, a, b);
+  return apply(ops::Less{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator<(const Tensor<D>& a, S b) {
-  return apply(Less{}, a, constant_like(a, b));
+  return apply(ops::Less{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator<(S a, const Tensor<D>& b) {
-  return apply(Less{}, constant_like(b, a), b);
+  return apply(ops::Less{}, constant_like(b, a), b);
 }
 
 /// Where a > b; shapes broadcast.
 template <Device D>
 Tensor<D> operator>(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Less{}, b, a);
+  return apply(ops::Less{}, b, a);
 }
 template <Device D, Number S>
 Tensor<D> operator>(const Tensor<D>& a, S b) {
-  return apply(Less{}, constant_like(a, b), a);
+  return apply(ops::Less{}, constant_like(a, b), a);
 }
 template <Device D, Number S>
 Tensor<D> operator>(S a, const Tensor<D>& b) {
-  return apply(Less{}, b, constant_like(b, a));
+  return apply(ops::Less{}, b, constant_like(b, a));
 }
 
 /// Where a <= b; shapes broadcast.
 template <Device D>
 Tensor<D> operator<=(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(LessEqual{}, a, b);
+  return apply(ops::LessEqual{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator<=(const Tensor<D>& a, S b) {
-  return apply(LessEqual{}, a, constant_like(a, b));
+  return apply(ops::LessEqual{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator<=(S a, const Tensor<D>& b) {
-  return apply(LessEqual{}, constant_like(b, a), b);
+  return apply(ops::LessEqual{}, constant_like(b, a), b);
 }
 
 /// Where a >= b; shapes broadcast.
 template <Device D>
 Tensor<D> operator>=(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(LessEqual{}, b, a);
+  return apply(ops::LessEqual{}, b, a);
 }
 template <Device D, Number S>
 Tensor<D> operator>=(const Tensor<D>& a, S b) {
-  return apply(LessEqual{}, constant_like(a, b), a);
+  return apply(ops::LessEqual{}, constant_like(a, b), a);
 }
 template <Device D, Number S>
 Tensor<D> operator>=(S a, const Tensor<D>& b) {
-  return apply(LessEqual{}, b, constant_like(b, a));
+  return apply(ops::LessEqual{}, b, constant_like(b, a));
 }
 
 /// a where the condition is not 0, else b; the three shapes broadcast. Real if a or b is, else
@@ -129,7 +131,7 @@ template <Device D>
 Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, const Tensor<D>& b) {
   // A real condition would make real arithmetic of whole numbers, which may not hold them.
   const bool whole = is_float(condition.dtype()) && !is_float(a.dtype()) && !is_float(b.dtype());
-  return apply(Where{}, whole ? condition != 0 : condition, a, b);
+  return apply(ops::Where{}, whole ? condition != 0 : condition, a, b);
 }
 template <Device D, Number S>
 Tensor<D> where(const Tensor<D>& condition, const Tensor<D>& a, S b) {

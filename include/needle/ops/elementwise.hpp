@@ -17,6 +17,7 @@ Tensor<D> constant_like(const Tensor<D>& x, S value) {
   return constant<D>(static_cast<double>(value), Shape{}, whole ? Dtype::int32 : real<D>);
 }
 
+namespace ops {
 /// -x
 struct Negate {
   using Function = scalar::Negate;
@@ -176,72 +177,73 @@ struct Clamp {
     return std::array{where(x == y, g, 0), Tensor(), Tensor()};
   }
 };
+}  // namespace ops
 
 /// -x
 template <Device D>
 Tensor<D> operator-(const Tensor<D>& x) {
-  return apply(Negate{}, x);
+  return apply(ops::Negate{}, x);
 }
 /// |x|; its gradient is 0 at 0.
 template <Device D>
 Tensor<D> abs(const Tensor<D>& x) {
-  return apply(Abs{}, x);
+  return apply(ops::Abs{}, x);
 }
 /// -1, 0 or 1; its gradient is 0 everywhere.
 template <Device D>
 Tensor<D> sign(const Tensor<D>& x) {
-  return apply(Sign{}, x);
+  return apply(ops::Sign{}, x);
 }
 /// e to the power x; in float infinity above 88.7, 0 below -104.
 template <Device D>
 Tensor<D> exp(const Tensor<D>& x) {
-  return apply(Exp{}, x);
+  return apply(ops::Exp{}, x);
 }
 /// Natural logarithm; -infinity at 0, NaN below.
 template <Device D>
 Tensor<D> log(const Tensor<D>& x) {
-  return apply(Log{}, x);
+  return apply(ops::Log{}, x);
 }
 /// Square root; NaN below 0, and its gradient is infinite at 0.
 template <Device D>
 Tensor<D> sqrt(const Tensor<D>& x) {
-  return apply(Sqrt{}, x);
+  return apply(ops::Sqrt{}, x);
 }
 /// Hyperbolic tangent.
 template <Device D>
 Tensor<D> tanh(const Tensor<D>& x) {
-  return apply(Tanh{}, x);
+  return apply(ops::Tanh{}, x);
 }
 /// The error function.
 template <Device D>
 Tensor<D> erf(const Tensor<D>& x) {
-  return apply(Erf{}, x);
+  return apply(ops::Erf{}, x);
 }
 /// Sine of an angle in radians.
 template <Device D>
 Tensor<D> sin(const Tensor<D>& x) {
-  return apply(Sin{}, x);
+  return apply(ops::Sin{}, x);
 }
 /// Cosine of an angle in radians.
 template <Device D>
 Tensor<D> cos(const Tensor<D>& x) {
-  return apply(Cos{}, x);
+  return apply(ops::Cos{}, x);
 }
 /// 1 / (1 + e^-x).
 template <Device D>
 Tensor<D> sigmoid(const Tensor<D>& x) {
-  return apply(Sigmoid{}, x);
+  return apply(ops::Sigmoid{}, x);
 }
 /// max(x, 0); its gradient is 0 at 0.
 template <Device D>
 Tensor<D> relu(const Tensor<D>& x) {
-  return apply(Relu{}, x);
+  return apply(ops::Relu{}, x);
 }
 /// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond. Integers stay integers
 /// between whole bounds.
 template <Device D, Number Low, Number High>
 Tensor<D> clamp(const Tensor<D>& x, Low low, High high) {
-  return apply(Clamp{}, x, constant_like(x, low), constant_like(x, high));
+  return apply(ops::Clamp{}, x, constant_like(x, low), constant_like(x, high));
 }
 /// 1 / sqrt(x); infinity at 0, NaN below.
 template <Device D>
@@ -258,7 +260,7 @@ Tensor<D> square(const Tensor<D>& x) {
 /// a below 0 and a b that is not whole.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Power{}, a, b);
+  return apply(ops::Power{}, a, b);
 }
 /// x to a fixed power, always real; 2, 3, 1/2 and -1 are done without a logarithm.
 template <Device D>
@@ -269,12 +271,12 @@ Tensor<D> pow(const Tensor<D>& x, double exponent) {
   if (exponent == 3) return x * x * x;
   if (exponent == 0.5) return sqrt(x);
   if (exponent == -1) return 1.0 / x;
-  return apply(Power{}, x, constant<D>(exponent, Shape{}));
+  return apply(ops::Power{}, x, constant<D>(exponent, Shape{}));
 }
 /// a to the power x, elementwise.
 template <Device D, Number S>
 Tensor<D> pow(S a, const Tensor<D>& x) {
-  return apply(Power{}, constant_like(x, a), x);
+  return apply(ops::Power{}, constant_like(x, a), x);
 }
 
 // The rest of this file gives each function of two operands its three forms: tensor and tensor,
@@ -283,85 +285,85 @@ Tensor<D> pow(S a, const Tensor<D>& x) {
 /// a + b; shapes broadcast.
 template <Device D>
 Tensor<D> operator+(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Add{}, a, b);
+  return apply(ops::Add{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator+(const Tensor<D>& a, S b) {
-  return apply(Add{}, a, constant_like(a, b));
+  return apply(ops::Add{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator+(S a, const Tensor<D>& b) {
-  return apply(Add{}, constant_like(b, a), b);
+  return apply(ops::Add{}, constant_like(b, a), b);
 }
 
 /// a - b; shapes broadcast.
 template <Device D>
 Tensor<D> operator-(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Subtract{}, a, b);
+  return apply(ops::Subtract{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator-(const Tensor<D>& a, S b) {
-  return apply(Subtract{}, a, constant_like(a, b));
+  return apply(ops::Subtract{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator-(S a, const Tensor<D>& b) {
-  return apply(Subtract{}, constant_like(b, a), b);
+  return apply(ops::Subtract{}, constant_like(b, a), b);
 }
 
 /// a b, elementwise; shapes broadcast.
 template <Device D>
 Tensor<D> operator*(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Multiply{}, a, b);
+  return apply(ops::Multiply{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator*(const Tensor<D>& a, S b) {
-  return apply(Multiply{}, a, constant_like(a, b));
+  return apply(ops::Multiply{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator*(S a, const Tensor<D>& b) {
-  return apply(Multiply{}, constant_like(b, a), b);
+  return apply(ops::Multiply{}, constant_like(b, a), b);
 }
 
 /// a / b, elementwise and always real; shapes broadcast.
 template <Device D>
 Tensor<D> operator/(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Divide{}, a, b);
+  return apply(ops::Divide{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> operator/(const Tensor<D>& a, S b) {
-  return apply(Divide{}, a, constant_like(a, b));
+  return apply(ops::Divide{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> operator/(S a, const Tensor<D>& b) {
-  return apply(Divide{}, constant_like(b, a), b);
+  return apply(ops::Divide{}, constant_like(b, a), b);
 }
 
 /// The larger one; shapes broadcast, and at ties each takes half of the gradient.
 template <Device D>
 Tensor<D> maximum(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Maximum{}, a, b);
+  return apply(ops::Maximum{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> maximum(const Tensor<D>& a, S b) {
-  return apply(Maximum{}, a, constant_like(a, b));
+  return apply(ops::Maximum{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> maximum(S a, const Tensor<D>& b) {
-  return apply(Maximum{}, constant_like(b, a), b);
+  return apply(ops::Maximum{}, constant_like(b, a), b);
 }
 
 /// The smaller one; shapes broadcast, and at ties each takes half of the gradient.
 template <Device D>
 Tensor<D> minimum(const Tensor<D>& a, const Tensor<D>& b) {
-  return apply(Minimum{}, a, b);
+  return apply(ops::Minimum{}, a, b);
 }
 template <Device D, Number S>
 Tensor<D> minimum(const Tensor<D>& a, S b) {
-  return apply(Minimum{}, a, constant_like(a, b));
+  return apply(ops::Minimum{}, a, constant_like(a, b));
 }
 template <Device D, Number S>
 Tensor<D> minimum(S a, const Tensor<D>& b) {
-  return apply(Minimum{}, constant_like(b, a), b);
+  return apply(ops::Minimum{}, constant_like(b, a), b);
 }
 
 /// Arithmetic that gives the left-hand name a new value; other handles keep the old one.

@@ -26,6 +26,7 @@ void run_named(std::string_view op, F&& kernel) {
 }
 }  // namespace detail
 
+namespace ops {
 /// The transposed map of `Gather`: adds up what goes to the same place.
 struct ScatterAdd {
   int axis;
@@ -69,6 +70,7 @@ struct Gather {
     return std::array{apply(ScatterAdd{axis, x.shape()}, g, index), std::decay_t<decltype(g)>()};
   }
 };
+}  // namespace ops
 
 /// y[i, j] = x[index[i, j], j] for axis 0 of a matrix, and so on (PyTorch's gather): y has the
 /// shape of the index and the dtype of x. The index, int32 or uint8, has as many axes as x and is
@@ -76,7 +78,8 @@ struct Gather {
 /// calculated.
 template <Device D>
 Tensor<D> gather(const Tensor<D>& x, int axis, const Tensor<D>& index) {
-  return apply(Gather{normal_axis(axis, x.ndim(), "gather")}, x, detail::as_index(index, "gather"));
+  return apply(ops::Gather{normal_axis(axis, x.ndim(), "gather")}, x,
+               detail::as_index(index, "gather"));
 }
 
 /// Zeros of a shape with source[i, j] added at [index[i, j], j] for axis 0 of a matrix, and so on;
@@ -87,11 +90,11 @@ template <Device D>
 Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
                       const Tensor<D>& source) {
   const int at = normal_axis(axis, checked(shape, "scatter_add").ndim(), "scatter_add");
-  Gather{at}.shape(shape, index.shape());
+  ops::Gather{at}.shape(shape, index.shape());
   if (!(index.shape() == source.shape())) {
     fail("scatter_add: index ", index.shape(), " and source ", source.shape(), " differ in shape");
   }
-  return apply(ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
+  return apply(ops::ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
 }
 
 /// Like `gather`, with an index of as many axes as x that broadcasts against it on the others
@@ -109,7 +112,7 @@ Tensor<D> take_along(const Tensor<D>& x, const Tensor<D>& index, int axis) {
   source[at] = x.shape()[at];
   shape[at] = index.shape()[at];
   const Tensor<D> ids = detail::as_index(index, "take_along");
-  return apply(Gather{at, "take_along"}, broadcast_to(x, source), broadcast_to(ids, shape));
+  return apply(ops::Gather{at, "take_along"}, broadcast_to(x, source), broadcast_to(ids, shape));
 }
 
 /// The rows of x along an axis that a vector of ids (n,), int32 or uint8, names, in its order; one
@@ -123,7 +126,7 @@ Tensor<D> index_select(const Tensor<D>& x, int axis, const Tensor<D>& ids) {
   Shape flat, shape = x.shape();
   for (int i = 0; i < x.ndim(); ++i) flat.push_back(i == at ? ids.size() : 1);
   shape[at] = ids.size();
-  return apply(Gather{at, "index_select"}, x, broadcast_to(reshape(index, flat), shape));
+  return apply(ops::Gather{at, "index_select"}, x, broadcast_to(reshape(index, flat), shape));
 }
 
 }  // namespace needle

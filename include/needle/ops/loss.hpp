@@ -59,7 +59,7 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
   }
   ids = unsqueeze(ids, axis);
   const auto of_target = [&](const Tensor<D>& x) {
-    return apply(Gather{axis, "cross_entropy"}, x, ids);
+    return apply(ops::Gather{axis, "cross_entropy"}, x, ids);
   };
   if (plain) {
     const Tensor<D> losses = logsumexp(logits, axis) - squeeze(of_target(logits), axis);

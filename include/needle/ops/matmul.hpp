@@ -5,6 +5,7 @@
 
 namespace needle {
 
+namespace ops {
 /// a b for matrices: (..., n, k) times (..., k, m) gives (..., n, m), always real.
 struct Matmul {
   template <Device D>
@@ -59,6 +60,7 @@ struct Matmul {
                       sum_to(matmul(transpose(a), g), b.shape())};
   }
 };
+}  // namespace ops
 
 /// The matrix product of the last two axes, (..., n, k) times (..., k, m), both of a float type;
 /// the others broadcast. A vector on the left is a row, one on the right a column, and its axis
@@ -68,7 +70,7 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {
     fail("matmul: shapes ", a.shape(), " and ", b.shape(), "; a scalar has no rows, use *");
   }
-  Matmul::check_product(a.shape(), b.shape());
+  ops::Matmul::check_product(a.shape(), b.shape());
   if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.ndim() == 1 ? -1 : -2);
   if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.ndim() > 2 && b.ndim() == 2 && a.size() > 0) {  // one product of many rows
@@ -76,9 +78,10 @@ Tensor<D> matmul(const Tensor<D>& a, const Tensor<D>& b) {
     result[a.ndim() - 1] = b.shape()[1];
     return reshape(matmul(reshape(a, {-1, a.shape().back()}), b), result);
   }
-  return apply(Matmul{}, a, b);
+  return apply(ops::Matmul{}, a, b);
 }
 
+namespace ops {
 /// x W^T for matrices: a product whose gradients lie in memory as x and W do.
 struct Linear {
   template <Device D>
@@ -96,6 +99,7 @@ struct Linear {
     return std::array{matmul(g, weight), matmul(transpose(g), x)};
   }
 };
+}  // namespace ops
 
 /// x W^T + b, PyTorch's linear layer: x (..., in), weight (out, in), bias (out,) or absent; the
 /// result is (..., out).
@@ -112,7 +116,7 @@ Tensor<D> linear(const Tensor<D>& x, const Tensor<D>& weight, const Tensor<D>& b
   std::int64_t rows = 1;
   for (int i = 0; i + 1 < x.ndim(); ++i) rows *= x.shape()[i];
   const Tensor<D> flat = reshape(x, {rows, x.shape().back()});
-  const Tensor<D> y = reshape(apply(Linear{}, flat, weight), result);
+  const Tensor<D> y = reshape(apply(ops::Linear{}, flat, weight), result);
   return bias.defined() ? y + bias : y;
 }
 

@@ -38,6 +38,7 @@ Reduced reduced(const Tensor<D>& x, const Axes& axes, bool keepdims, std::string
 
 }  // namespace detail
 
+namespace ops {
 /// the sum
 struct Sum : detail::Reduced {
   static constexpr Monoid monoid = Monoid::sum;
@@ -46,18 +47,20 @@ struct Sum : detail::Reduced {
     return std::array{broadcast_to(raised(g, x.shape()), x.shape())};
   }
 };
+}  // namespace ops
+
 namespace detail {
 /// The gradient of an extreme: shared evenly by all that reach it, as in PyTorch.
 template <Device D>
 Tensor<D> extreme_gradient(const Reduced& op, const Tensor<D>& g, const Tensor<D>& y,
                            const Tensor<D>& x) {
   const Tensor<D> at = to_real(x == op.raised(y, x.shape()));
-  const Tensor<D> count = apply(Sum{{op.mask, true}}, at);
+  const Tensor<D> count = apply(ops::Sum{{op.mask, true}}, at);
   return at * (op.raised(g, x.shape()) / count);
 }
-
 }  // namespace detail
 
+namespace ops {
 /// the largest element
 struct Max : detail::Reduced {
   static constexpr Monoid monoid = Monoid::maximum;
@@ -90,11 +93,12 @@ struct ArgExtreme {
     return out;
   }
 };
+}  // namespace ops
 
 /// The sum; int32 and uint8 are added in 64 bits and give int32, refused if it does not fit.
 template <Device D>
 Tensor<D> sum(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
-  return apply(Sum{detail::reduced(x, axes, keepdims, "sum")}, x);
+  return apply(ops::Sum{detail::reduced(x, axes, keepdims, "sum")}, x);
 }
 
 /// The arithmetic mean, always real; of no elements it is NaN.
@@ -104,7 +108,7 @@ Tensor<D> mean(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false)
   double count = 1;
   for (int i = 0; i < x.ndim(); ++i)
     count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
-  return apply(Sum{op}, to_real(x)) / count;
+  return apply(ops::Sum{op}, to_real(x)) / count;
 }
 
 /// The variance: the mean square distance from the mean, divided by n - correction (1 is the
@@ -116,19 +120,20 @@ Tensor<D> var(const Tensor<D>& x, const Axes& axes = {}, double correction = 1,
   double count = 1;
   for (int i = 0; i < x.ndim(); ++i)
     count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
-  return apply(Sum{op}, square(x - mean(x, axes, true))) / (std::fmax)(count - correction, 0.0);
+  return apply(ops::Sum{op}, square(x - mean(x, axes, true))) /
+         (std::fmax)(count - correction, 0.0);
 }
 
 /// The largest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
 Tensor<D>(max)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
-  return apply(Max{detail::reduced(x, axes, keepdims, "max", true)}, x);
+  return apply(ops::Max{detail::reduced(x, axes, keepdims, "max", true)}, x);
 }
 
 /// The smallest element; NaN if there is one. Ties share the gradient evenly.
 template <Device D>
 Tensor<D>(min)(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
-  return apply(Min{detail::reduced(x, axes, keepdims, "min", true)}, x);
+  return apply(ops::Min{detail::reduced(x, axes, keepdims, "min", true)}, x);
 }
 
 namespace detail {
@@ -137,7 +142,7 @@ Tensor<D> arg_extreme_of(const Tensor<D>& x, int axis, bool keepdims, bool large
                          std::string_view op) {
   const int at = normal_axis(axis, x.ndim(), op);
   reduced(x, at, false, op, true);
-  const Tensor<D> position = apply(ArgExtreme{at, largest}, x);
+  const Tensor<D> position = apply(ops::ArgExtreme{at, largest}, x);
   return keepdims ? unsqueeze(position, at) : position;
 }
 }  // namespace detail
@@ -173,7 +178,7 @@ Tensor<D> sum_to(const Tensor<D>& g, const Shape& shape) {
     const bool repeated = i < skip || (shape[i - skip] == 1 && g.shape()[i] != 1);
     mask |= repeated ? 1u << i : 0;
   }
-  return reshape(apply(Sum{{mask, true}}, g), shape);
+  return reshape(apply(ops::Sum{{mask, true}}, g), shape);
 }
 
 /// log(sum(exp(x))), calculated without overflow.

@@ -20,6 +20,7 @@ inline Layout sliced(Layout x, const std::vector<Run>& runs) {
 }
 }  // namespace detail
 
+namespace ops {
 /// A run of positions along each axis: a view.
 struct Slice : detail::KeepsDtype {
   std::vector<detail::Run> runs;
@@ -102,6 +103,7 @@ struct Concat {
     return parts;
   }
 };
+}  // namespace ops
 
 namespace detail {
 /// Python's slice.indices: the run of positions that a range means on an axis of n.
@@ -165,7 +167,7 @@ template <Device D>
 Tensor<D> slice(const Tensor<D>& x, std::span<const Index> indices) {
   Shape result;
   std::vector<detail::Run> runs = detail::runs_of(indices, x.shape(), result);
-  return reshape(apply(Slice(std::move(runs)), x), result);
+  return reshape(apply(ops::Slice(std::move(runs)), x), result);
 }
 
 /// x with the positions of an index taken from `values`, which broadcasts to them: a new tensor.
@@ -183,7 +185,7 @@ Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, const Te
          x.shape());
   }
   const Tensor<D> part = reshape(broadcast_to(values, shown), whole);
-  return apply(Slice::Put(std::move(runs)), x, part);
+  return apply(ops::Slice::Put(std::move(runs)), x, part);
 }
 template <Device D, Number S>
 Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, S value) {
@@ -201,7 +203,7 @@ Tensor<D> narrow(const Tensor<D>& x, int axis, std::int64_t start, std::int64_t 
   std::vector<detail::Run> runs;
   for (std::int64_t n : x.shape()) runs.push_back({0, n, 1});
   runs[static_cast<std::size_t>(at)] = {start, length, 1};
-  return apply(Slice(std::move(runs)), x);
+  return apply(ops::Slice(std::move(runs)), x);
 }
 
 /// The order along these axes reversed; without axes, along all.
@@ -213,7 +215,7 @@ Tensor<D> flip(const Tensor<D>& x, const Axes& axes = {}) {
     const std::int64_t n = x.shape()[i];
     runs.push_back(mask >> i & 1 ? detail::Run{n - 1, n, -1} : detail::Run{0, n, 1});
   }
-  return apply(Slice(std::move(runs)), x);
+  return apply(ops::Slice(std::move(runs)), x);
 }
 
 /// Tensors one after the other along an axis; dtypes, numbers of axes and the sizes of all other
@@ -221,7 +223,7 @@ Tensor<D> flip(const Tensor<D>& x, const Axes& axes = {}) {
 template <Device D>
 Tensor<D> concat(const std::vector<Tensor<D>>& parts, int axis = 0) {
   if (parts.empty()) fail("concat: no tensors; it takes at least one");
-  return apply_all(Concat{normal_axis(axis, parts[0].ndim(), "concat")}, parts);
+  return apply_all(ops::Concat{normal_axis(axis, parts[0].ndim(), "concat")}, parts);
 }
 
 template <Device D>

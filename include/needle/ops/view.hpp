@@ -13,6 +13,7 @@ struct KeepsDtype {
 };
 }  // namespace detail
 
+namespace ops {
 /// Another shape of the same size; a copy only where no strides give it.
 struct Reshape : detail::KeepsDtype {
   Shape to;
@@ -77,6 +78,7 @@ struct StopGradient : detail::KeepsDtype {
     return x;
   }
 };
+}  // namespace ops
 
 /// The same elements in row-major order under another shape; one size may be -1 and is worked out.
 template <Device D>
@@ -96,7 +98,7 @@ Tensor<D> reshape(const Tensor<D>& x, Shape shape) {
   }
   if (open >= 0) shape[open] = x.size() / known;
   if (shape == x.shape()) return x;
-  return apply(Reshape(shape), x);
+  return apply(ops::Reshape(shape), x);
 }
 
 /// The axes in another order: axis i of the result is axis `order[i]` of x.
@@ -109,7 +111,7 @@ Tensor<D> permute(const Tensor<D>& x, const Axes& order) {
   Axes normal = order;
   for (int i = 0; i < order.ndim(); ++i) normal[i] = normal_axis(order[i], x.ndim(), "permute");
   if (x.ndim() > 0) axis_mask(normal, x.ndim(), "permute");
-  return apply(Permute(normal), x);
+  return apply(ops::Permute(normal), x);
 }
 
 /// Two axes exchanged; by default the last two.
@@ -119,7 +121,7 @@ Tensor<D> transpose(const Tensor<D>& x, int a = -2, int b = -1) {
   for (int i = 0; i < x.ndim(); ++i) order.push_back(i);
   std::swap(order[normal_axis(a, x.ndim(), "transpose")],
             order[normal_axis(b, x.ndim(), "transpose")]);
-  return apply(Permute(order), x);
+  return apply(ops::Permute(order), x);
 }
 
 /// x repeated to a larger shape it broadcasts to; takes no memory.
@@ -127,10 +129,10 @@ template <Device D>
 Tensor<D> broadcast_to(const Tensor<D>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   if (x.node().kind() == Kind::constant && !x.requires_grad()) {
-    BroadcastTo(shape).shape(x.shape());
+    ops::BroadcastTo(shape).shape(x.shape());
     return constant<D>(x.node().constant, shape, x.dtype());
   }
-  return apply(BroadcastTo(checked(shape, "broadcast_to")), x);
+  return apply(ops::BroadcastTo(checked(shape, "broadcast_to")), x);
 }
 
 /// Without an axis of size 1; without an argument all of them go.
@@ -180,7 +182,7 @@ template <Device D>
 Tensor<D> stop_gradient(const Tensor<D>& x) {
   if (x.node().evaluated()) return Tensor<D>(x.node().value);
   no_grad guard;
-  return apply(StopGradient{}, x);
+  return apply(ops::StopGradient{}, x);
 }
 
 }  // namespace needle
