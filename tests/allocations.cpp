@@ -8,7 +8,7 @@
 
 static std::atomic<long> live = 0;
 
-long live_allocations() { return live.load(); }
+long live_blocks() { return live.load(); }
 
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   void* block = std::malloc(bytes ? bytes : 1);

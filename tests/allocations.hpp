@@ -2,4 +2,13 @@
 // Programs that include this are linked with allocations.cpp, which counts.
 #pragma once
 
-long live_allocations();
+#include "needle/core/pool.hpp"
+
+/// Blocks of memory that `new` gave and `delete` did not get back.
+long live_blocks();
+
+/// Of them, those that this thread does not merely keep for its next objects.
+inline long live_allocations() {
+  const auto* pool = needle::detail::per_thread<needle::detail::Pool>();
+  return live_blocks() - (pool ? pool->size() : 0);
+}

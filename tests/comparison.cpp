@@ -77,3 +77,12 @@ DEVICE_TEST_CASE("A gradient goes past a mask, not through it") {
   const Tensor<D> x = Tensor<D>{1, 2}.requires_grad(true);
   CHECK_FALSE((x > 1).requires_grad());
 }
+
+DEVICE_TEST_CASE("A choice between two numbers is whole if both are, whatever the condition") {
+  const Tensor<D> x = {-1, 0, 2};
+  CHECK(list(where(x > 0, 1, 0)) == List{0, 0, 1});
+  CHECK(where(x > 0, 1, 0).dtype() == Dtype::int32);
+  CHECK(list(where(x, INT32_MAX, INT32_MIN)) == List{INT32_MAX, INT32_MIN, INT32_MAX});
+  CHECK(list(where(x > 0, 1, 0.5)) == List{0.5, 0.5, 1});
+  CHECK(where(x > 0, 1, 0.5).dtype() == real<D>);
+}

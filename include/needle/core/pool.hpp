@@ -25,6 +25,12 @@ class Pool {
     }
   }
 
+  /// How many blocks it keeps.
+  long size() const {
+    long sum = 0;
+    for (int count : count_) sum += count;
+    return sum;
+  }
   /// A block of class `k`, or null; and such a block back, if there are not too many.
   void* take(std::size_t k) {
     if (!free_[k]) return nullptr;

@@ -141,5 +141,12 @@ template <Device D, Number S>
 Tensor<D> where(const Tensor<D>& condition, S a, const Tensor<D>& b) {
   return where(condition, constant_like(b, a), b);
 }
+template <Device D, Number A, Number B>
+Tensor<D> where(const Tensor<D>& condition, A a, B b) {
+  constexpr bool whole = std::is_integral_v<A> && std::is_integral_v<B>;
+  const Dtype dtype = whole ? Dtype::int32 : real<D>;
+  return where(condition, constant<D>(static_cast<double>(a), Shape{}, dtype),
+               constant<D>(static_cast<double>(b), Shape{}, dtype));
+}
 
 }  // namespace needle
