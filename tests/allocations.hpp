@@ -8,7 +8,4 @@
 long live_blocks();
 
 /// Of them, those that this thread does not merely keep for its next objects.
-inline long live_allocations() {
-  const auto* pool = needle::detail::per_thread<needle::detail::Pool>();
-  return live_blocks() - (pool ? pool->size() : 0);
-}
+inline long live_allocations() { return live_blocks() - needle::detail::Pool::kept(); }

@@ -11,76 +11,80 @@ namespace needle {
 
 namespace detail {
 
-/// The blocks that a thread has freed, by size. The C library keeps seven of a size at hand and
-/// searches for the rest: a graph of hundreds of nodes spends a tenth of its time there.
+/// The blocks that a thread has freed, by size, for its next ones. The C library keeps seven of a
+/// size at hand and searches for the rest: a graph of hundreds of nodes spends a tenth of its time
+/// there.
 class Pool {
  public:
-  static constexpr std::size_t step = 64, classes = 16;
-
   Pool() = default;
   Pool(const Pool&) = delete;
   ~Pool() {
-    for (Free*& list : free_) {
-      while (list) ::operator delete(take(list));
+    for (std::size_t k = 0; k < classes; ++k) {
+      while (void* block = take(k)) ::operator delete(block);
     }
   }
 
-  /// How many blocks it keeps.
-  long size() const {
+  /// A block of at least this many bytes.
+  static void* allocate(std::size_t bytes) {
+    const std::size_t k = class_of(bytes);
+    if (k >= classes) return ::operator new(bytes);
+    Pool* pool = per_thread<Pool>();
+    void* block = pool ? pool->take(k) : nullptr;
+    return block ? block : ::operator new((k + 1) * step);
+  }
+  /// Takes back a block that was allocated, by whatever thread, with this number of bytes.
+  static void release(void* block, std::size_t bytes) {
+    const std::size_t k = class_of(bytes);
+    Pool* pool = k < classes ? per_thread<Pool>() : nullptr;
+    if (!pool || !pool->keep(block, k)) ::operator delete(block);
+  }
+  /// How many blocks this thread keeps.
+  static long kept() {
+    const Pool* pool = per_thread<Pool>();
     long sum = 0;
-    for (int count : count_) sum += count;
+    for (std::size_t k = 0; pool && k < classes; ++k) sum += pool->count_[k];
     return sum;
-  }
-  /// A block of class `k`, or null; and such a block back, if there are not too many.
-  void* take(std::size_t k) {
-    if (!free_[k]) return nullptr;
-    --count_[k];
-    return take(free_[k]);
-  }
-  bool keep(void* block, std::size_t k) {
-    if (count_[k] == most) return false;
-    ++count_[k];
-    free_[k] = new (block) Free{free_[k]};
-    return true;
   }
 
  private:
+  // 64 bytes apart up to 1 KB, and no more of a size than large graphs have nodes of it.
+  static constexpr std::size_t step = 64, classes = 16;
   static constexpr int most = 1024;
   struct Free {
     Free* next;
   };
-  static void* take(Free*& list) {
-    void* block = list;
-    list = list->next;
+
+  /// Counted from 0; `classes` or more for what is not kept.
+  static std::size_t class_of(std::size_t bytes) {
+    return NEEDLE_ADDRESS_SANITIZER ? classes : (bytes - 1) / step;
+  }
+  void* take(std::size_t k) {
+    Free* block = free_[k];
+    if (!block) return nullptr;
+    free_[k] = block->next;
+    --count_[k];
     return block;
   }
+  bool keep(void* block, std::size_t k) {
+    if (count_[k] == most) return false;
+    free_[k] = new (block) Free{free_[k]};
+    ++count_[k];
+    return true;
+  }
+
   Free* free_[classes] = {};
   int count_[classes] = {};
 };
 
 }  // namespace detail
 
-/// Base of objects of up to 1 KB whose memory a thread keeps, for its next ones.
+/// Base of objects whose memory a thread keeps for its next ones, if they take up to 1 KB.
 struct Pooled {
-  /// A block of this many bytes: one that was freed on this thread, or a new one.
-  static void* operator new(std::size_t bytes) {
-    const std::size_t k = (bytes - 1) / detail::Pool::step;
-    if (!NEEDLE_ADDRESS_SANITIZER && k < detail::Pool::classes) {
-      bytes = (k + 1) * detail::Pool::step;
-      if (auto* pool = detail::per_thread<detail::Pool>()) {
-        if (void* block = pool->take(k)) return block;
-      }
-    }
-    return ::operator new(bytes);
-  }
-  /// Takes back a block of this many bytes.
+  /// A block of this many bytes.
+  static void* operator new(std::size_t bytes) { return detail::Pool::allocate(bytes); }
+  /// Takes back such a block.
   static void operator delete(void* block, std::size_t bytes) {
-    const std::size_t k = (bytes - 1) / detail::Pool::step;
-    if (!NEEDLE_ADDRESS_SANITIZER && k < detail::Pool::classes) {
-      auto* pool = detail::per_thread<detail::Pool>();
-      if (pool && pool->keep(block, k)) return;
-    }
-    ::operator delete(block);
+    detail::Pool::release(block, bytes);
   }
 };
 
