@@ -43,7 +43,6 @@ NEEDLE_INLINE void convert_words(const std::uint32_t* words, const Distribution&
   using Value = std::conditional_t<std::is_floating_point_v<T>, T, std::int32_t>;
   Distribution d = distribution;
   d.kind = kind;
-  NEEDLE_INDEPENDENT
   for (int j = 0; j < philox_words; ++j) {
     to[j] = static_cast<T>(random_value<Value>(d, words[j & ~1], words[j | 1], (j & 1) != 0));
   }

@@ -52,8 +52,7 @@ Code<R> encoded(const Program& program) {
   for (int i = 0; i < program.steps; ++i) {
     const Program::Step& s = program.step[i];
     const auto number = [&](int value) { return renumbered(program, value); };
-    code.step[i] = {
-        {s.function, number(s.result), number(s.a), number(s.b), number(s.c), s.joins, s.kept}};
+    code.step[i] = {{s.function, number(s.result), number(s.a), number(s.b), number(s.c)}};
   }
   for (int i = 0; i < program.constants; ++i) {
     code.constant[i] = static_cast<R>(program.constant[i]);

@@ -29,9 +29,9 @@ struct Program {
     /// The function's `scalar::code`, and numbers of values.
     std::uint8_t function, result, a, b, c;
     /// Which of the operands, from 1, is what the step before gave; 0: none. Found by `finish`.
-    std::uint8_t joins;
+    std::uint8_t joins = 0;
     /// Whether anything reads the result but that operand of the next step.
-    bool kept;
+    bool kept = true;
   };
 
   /// What its registers hold.
@@ -39,10 +39,10 @@ struct Program {
   /// How many there are of each.
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
   /// The steps in order, and the values of the constants.
-  Step step[max_steps];
-  double constant[max_constants];
+  Step step[max_steps] = {};
+  double constant[max_constants] = {};
   /// The value each output stores; the last step comes last.
-  std::uint8_t output[max_outputs];
+  std::uint8_t output[max_outputs] = {};
 
   /// Adds an input; returns its number.
   int add_input() { return inputs++; }
@@ -59,7 +59,7 @@ struct Program {
   /// Adds a step; returns the number of its result.
   int add_step(int function, int a, int b, int c) {
     const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
-    step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c), 0, true};
+    step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c)};
     return first_result + steps++;
   }
   /// Makes a value an output, after those there are.
@@ -111,8 +111,8 @@ struct Program {
       const int code = add    ? scalar::code<scalar::MultiplyAdd>
                        : left ? scalar::code<scalar::MultiplySubtract>
                               : scalar::code<scalar::SubtractProduct>;
-      s = {static_cast<std::uint8_t>(code),  s.result, step[j].a, step[j].b,
-           static_cast<std::uint8_t>(other), 0,        true};
+      s = {static_cast<std::uint8_t>(code), s.result, step[j].a, step[j].b,
+           static_cast<std::uint8_t>(other)};
       ++uses[s.a], ++uses[s.b];
       gone[j] = --uses[first_result + j] == 0;
       if (gone[j]) --uses[s.a], --uses[s.b];
@@ -122,7 +122,7 @@ struct Program {
       if (gone[i]) continue;
       Step s = step[i];
       moved[s.result] = static_cast<std::uint8_t>(first_result + kept);
-      step[kept++] = {s.function, moved[s.result], moved[s.a], moved[s.b], moved[s.c], 0, true};
+      step[kept++] = {s.function, moved[s.result], moved[s.a], moved[s.b], moved[s.c]};
     }
     steps = static_cast<std::uint8_t>(kept);
     for (int i = 0; i < outputs; ++i) output[i] = moved[output[i]];
