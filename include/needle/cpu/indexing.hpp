@@ -44,7 +44,7 @@ std::int32_t first_extreme_of_row(const float* x, std::int64_t n) {
 }
 
 /// How many lines that lie side by side are searched together: a kilobyte of each row is read in
-/// one go (1000 x 1000: 1.6 times faster than 64 bytes).
+/// one go (bench_reduction, 1000 x 1000: 0.6 ms, with 64 bytes 2.2).
 inline constexpr std::int64_t columns_together = 16 * block;
 
 /// `first_extreme` of `columns` lines that lie side by side, whole blocks of them.
