@@ -23,7 +23,8 @@ inline constexpr std::int64_t chunk = 16 * tile;
 /// The tile for a program over a loop: whole blocks, and whole rows where those are short enough.
 ///
 /// What steps store and two tiles of each input and output, since the next is fetched meanwhile,
-/// are to stay in 32 KB: eight cheap ops on three arrays of 1e7 elements take 10.5 ms so, not 12.8.
+/// are to stay in 32 KB (bench_elementwise with AVX-512, 1e7 elements, time over a hand-written
+/// pass: sigmoid(x) tanh(y) + z 1.43 in place of 1.62 to 1.8).
 inline std::int64_t tile_of(const Program& program, const Loop& loop) {
   std::uint64_t stored = 0;
   for (int i = 0; i < program.steps; ++i) {

@@ -1,5 +1,6 @@
 // Random arrays on the CPU: each element is a function of the key and its position, the same bits
-// on every instruction set. Sixteen blocks of the generator are made at a time, by vector loops.
+// on every instruction set of x86. Sixteen blocks of the generator are made at a time, by vector
+// loops.
 #pragma once
 
 #include "needle/cpu/interpreter.hpp"
