@@ -50,7 +50,7 @@ TEST_CASE("Every link gives what the loop of its function gives") {
   int links = 0;
   for (const cpu::Isa isa : instruction_sets()) {
     const auto loops = cpu::step_table<float>(isa, scalar::ScalarFunctions{});
-    const cpu::ChainLoop chain = cpu::chain_loop(isa);
+    const cpu::ChainLoop chain = cpu::chain_loop(isa, 0);
     for (std::size_t key = 0; key < cpu::link_codes.size(); ++key) {
       if (cpu::link_codes[key] == cpu::no_link) continue;
       ++links;
