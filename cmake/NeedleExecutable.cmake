@@ -4,6 +4,11 @@
 #
 # An executable linked to needle. With NEEDLE_CUDA=ON its sources are compiled as CUDA, and the same
 # program then has Tensor<Cuda>.
+#
+#   target_link_libraries(name PRIVATE needle::compiled)
+#
+# Takes most of needle on the CPU from a library that is compiled once, when something links it, with
+# the flags of this project; in place of needle::needle, or added to it.
 
 if(NEEDLE_CUDA)
   include(CheckLanguage)
@@ -34,3 +39,11 @@ function(needle_executable name)
     set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CUDA)
   endif()
 endfunction()
+
+if(NOT TARGET needle_compiled)  # find_package may be called twice
+  add_library(needle_compiled STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/compiled.cpp)
+  add_library(needle::compiled ALIAS needle_compiled)
+  target_link_libraries(needle_compiled PUBLIC needle::needle)
+  target_compile_definitions(needle_compiled PUBLIC NEEDLE_COMPILED=1)
+  set_target_properties(needle_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)  # for shared ones
+endif()

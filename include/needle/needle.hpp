@@ -29,3 +29,7 @@
 #else
 #include "needle/cuda/missing.hpp"
 #endif
+
+#if NEEDLE_COMPILED
+#include "needle/compiled.hpp"
+#endif
