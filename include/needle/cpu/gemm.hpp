@@ -74,7 +74,10 @@ void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_
     return gemm(1, n - done, k, a, 0, a_col, b + done, b_row, 1, c + done, c_row, kernel);
   }
   // A narrow C wastes most of each vector; where A lies as its transpose, C' = B' A' does not.
-  const int64_t lanes = kernel.lanes, padded = n <= lanes ? lanes : 2 * lanes;
+  const int64_t lanes = kernel.one.width;
+  const int64_t padded = n <= kernel.half.width ? kernel.half.width
+                         : n <= lanes           ? lanes
+                                                : 2 * lanes;
   if (a_row == 1 && m >= 4 * lanes && n < 2 * lanes && 5 * n < 4 * padded) {
     const GemmCut slabs(m, 2048);
     for (int64_t y = 0; y < slabs.parts; ++y) {

@@ -40,25 +40,36 @@ struct GemmBlock {
   /// Multiply-adds from which a product is shared between threads.
   static constexpr int64_t worth_sharing = 256 * 1024;
 
-  int64_t strip() const { return 2 * kernel.lanes; }
-  int64_t strips() const { return (columns + strip() - 1) / strip(); }
-
-  /// The width of strip j: two vectors, or one where the last columns fit in one.
-  int64_t width(int64_t j) const {
-    return columns - j * strip() <= kernel.lanes ? kernel.lanes : strip();
+  int64_t strip() const { return kernel.two.width; }
+  int64_t strips() const { return columns / strip() + (columns % strip() > 0) + splits(); }
+  /// Where strip j begins.
+  int64_t first(int64_t j) const {
+    const int64_t whole = columns / strip();
+    return (std::min)(j, whole) * strip() + (j > whole ? kernel.one.width : 0);
   }
+  /// The tiles of strip j: of the last columns, the narrowest that take them.
+  const GemmTiles& tiles(int64_t j) const {
+    const int64_t rest = columns - first(j);
+    if (rest <= half_width()) return kernel.half;
+    return rest <= kernel.one.width || (splits() && rest < strip()) ? kernel.one : kernel.two;
+  }
+  /// Whether the last columns are a strip of one vector and one of half a vector.
+  bool splits() const {
+    const int64_t rest = columns % strip() - kernel.one.width;
+    return 0 < rest && rest <= half_width();
+  }
+  int64_t half_width() const { return a_packed ? 0 : kernel.half.width; }
 
   /// Groups of rows whose packed form stays in L2, counted in tiles of full height, so that only
   /// the last group has lower ones. Fewer where strips are few, so that many cores find work.
-  GemmCut groups() const {
-    return {(rows + kernel.rows - 1) / kernel.rows, group_limit() / kernel.rows};
-  }
-  int64_t group_begin(int64_t i) const { return (std::min)(rows, groups().begin(i) * kernel.rows); }
+  GemmCut groups() const { return {(rows + tallest() - 1) / tallest(), group_limit() / tallest()}; }
+  int64_t group_begin(int64_t i) const { return (std::min)(rows, groups().begin(i) * tallest()); }
+  int64_t tallest() const { return kernel.two.tallest; }
   int64_t group_limit() const { return strips() < 16 ? 96 : kernel.group; }
 
   void pack_a(int64_t group) const {
     const int64_t top = group_begin(group);
-    const GemmCut cut(group_begin(group + 1) - top, kernel.rows);
+    const GemmCut cut(group_begin(group + 1) - top, tallest());
     for (int64_t t = 0; t < cut.parts; ++t) {
       const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
       gemm_pack({a.data + i * a.lane, a.lane, a.depth}, height, depth, height, a_room + i * depth);
@@ -66,31 +77,29 @@ struct GemmBlock {
   }
 
   void pack_b(int64_t j) const {
-    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
-    if (!b_packed && wide == width(j)) return;
-    float* to = b_room + first * depth;
-    if (wide < width(j)) std::fill_n(to, depth * width(j), 0.0f);
-    gemm_pack({b.data + first * b.lane, b.lane, b.depth}, wide, depth, width(j), to);
+    const int64_t at = first(j), width = tiles(j).width, wide = (std::min)(width, columns - at);
+    if (!b_packed && wide == width) return;
+    float* to = b_room + at * depth;
+    if (wide < width) std::fill_n(to, depth * width, 0.0f);
+    gemm_pack({b.data + at * b.lane, b.lane, b.depth}, wide, depth, width, to);
   }
 
   /// Multiplies a group of rows with strip j.
   void multiply(int64_t group, int64_t j) const {
-    const int64_t first = j * strip(), wide = (std::min)(strip(), columns - first);
-    const bool whole = wide == width(j), in_place = !b_packed && whole;
-    const float* b_data = in_place ? b.data + first : b_room + first * depth;
-    const int64_t b_row = in_place ? b.depth : width(j);
-    const bool narrow = width(j) < strip();
-    const GemmTile* tile = narrow ? kernel.one : kernel.two;
-    // One vector wide needs twice the rows for as many independent sums.
+    const GemmTiles& tile = tiles(j);
+    const int64_t at = first(j), width = tile.width, wide = (std::min)(width, columns - at);
+    const bool whole = wide == width, in_place = !b_packed && whole;
+    const float* b_data = in_place ? b.data + at : b_room + at * depth;
+    const int64_t b_row = in_place ? b.depth : width;
+    // A narrow tile has few independent sums, so it is as tall as it can be.
     const int64_t top = group_begin(group);
-    const GemmCut cut(group_begin(group + 1) - top,
-                      narrow && !a_packed ? kernel.tall : kernel.rows);
+    const GemmCut cut(group_begin(group + 1) - top, a_packed ? tallest() : tile.tallest);
     alignas(64) float edge[14 * 32];
     for (int64_t t = 0; t < cut.parts; ++t) {
       const int64_t i = top + cut.begin(t), height = cut.begin(t + 1) - cut.begin(t);
       const float* a_data = a_packed ? a_room + i * depth : a.data + i * a.lane;
       const int64_t a_row = a_packed ? 1 : a.lane, a_col = a_packed ? height : a.depth;
-      float* to = c + i * c_row + first;
+      float* to = c + i * c_row + at;
       if (depth > 128) {  // with k that long, C has left the near caches
         for (int64_t r = 0; r < height; ++r) {
           __builtin_prefetch(to + r * c_row, 1);
@@ -98,11 +107,11 @@ struct GemmBlock {
         }
       }
       if (whole) {
-        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, to, c_row, add);
+        tile.of_height[height - 1](depth, a_data, a_row, a_col, b_data, b_row, to, c_row, add);
       } else {
-        tile[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, width(j), false);
+        tile.of_height[height - 1](depth, a_data, a_row, a_col, b_data, b_row, edge, width, false);
         for (int64_t r = 0; r < height; ++r) {
-          gemm_copy_edge(edge + r * width(j), wide, add, to + r * c_row);
+          gemm_copy_edge(edge + r * width, wide, add, to + r * c_row);
         }
       }
     }
