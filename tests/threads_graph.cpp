@@ -107,6 +107,12 @@ DEVICE_TEST_CASE("One model is used by several threads in evaluation mode withou
   for (const List& each : in_threads(4, use)) CHECK(each == alone);
 }
 
+DEVICE_TEST_CASE("A constant nobody has evaluated is read by several threads") {
+  const Tensor<D> ones_everywhere = ones<D>({4});
+  const auto read = [&](int) { return list(ones_everywhere); };
+  for (const List& each : in_threads(4, read)) CHECK(each == List{1, 1, 1, 1});
+}
+
 TEST_CASE("Large work of several graphs shares the pool of threads") {
   set_num_threads(3);
   const auto work = [](int i) {

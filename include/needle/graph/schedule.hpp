@@ -15,12 +15,18 @@ namespace needle {
 
 namespace detail {
 
+/// The array of an evaluated node.
+template <Device D>
+const Array<D>& value_of(const Expression<D>& node) {
+  if (!node.evaluated()) fail("realize: ", node.name(), " has no value yet");
+  return node.value;
+}
+
 /// The array of an evaluated node, or of a constant, which is one element seen everywhere. A
 /// constant is not written: threads may share it.
 template <Device D>
 Array<D> array_of(const Expression<D>& node) {
-  if (node.evaluated()) return node.value;
-  if (node.kind() != Kind::constant) fail("realize: ", node.name(), " has no value yet");
+  if (node.kind() != Kind::constant || node.evaluated()) return value_of(node);
   const Array<D> number = visit(arithmetic_dtype<D>(node.dtype), [&]<class T>(T) {
     const T value = static_cast<T>(node.constant);
     return upload<D>(&value, Shape{});
@@ -221,7 +227,7 @@ class Schedule {
       if (sources_[k] == &input) return static_cast<int>(k);
     }
     sources_.push_back(&input);
-    const Array<D> array = array_of(input);
+    const Array<D>& array = value_of(input);
     arrays_.emplace_back(array, broadcasted(array, shape));
     return program.add_input();
   }

@@ -83,6 +83,9 @@ struct Entry {
   Entry(T number) : value(static_cast<Real>(number)) {}
   Real value;
 };
+template <Device D>
+Array<D> array_of(const Expression<D>& node);
+
 }  // namespace detail
 
 /// x in the memory of device `To`; see `Tensor::to`.
@@ -160,7 +163,7 @@ class Tensor {
   /// All elements in row-major order, converted to `T`, any type of numbers.
   template <Number T = Real>
   std::vector<T> values() const {
-    return detail::values_of<T>(data());
+    return detail::values_of<T>(read());
   }
   /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
   template <Number T = Real>
@@ -220,13 +223,17 @@ class Tensor {
   const Ref<Expression<D>>& expression() const { return expression_; }
 
  private:
+  /// The evaluated array; for a constant one that is not kept, so that threads may share it.
+  Array<D> read() const {
+    return node().kind() == Kind::constant ? detail::array_of(node()) : data();
+  }
   template <Number T = Real>
   T single(const char* what) const {
     if (size() != 1) {
       fail(what, ": a tensor of shape ", shape(), " has ", size(), " elements; ", what,
            "() takes exactly one");
     }
-    return detail::item_of<T>(data());
+    return detail::item_of<T>(read());
   }
   static Array<D> vector(std::initializer_list<detail::Entry<Real>> entries) {
     std::vector<Real> values;
