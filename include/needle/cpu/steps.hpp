@@ -77,12 +77,26 @@ NEEDLE_AVX2 void step_avx2(R* y, const R* a, const R* b, const R* c, std::int64_
     step_loop<F>(y, a, b, c, n, ahead);
   }
 }
+// Rounds as it is set. Halves, as AVX2 has them, would be read as one before they are stored.
+#if defined(__clang__)
+#define NEEDLE_SQRT512(x) __builtin_ia32_sqrtps512(x, 4)
+#else
+#define NEEDLE_SQRT512(x) __builtin_ia32_sqrtps512_mask(x, x, -1, 4)
+#endif
 template <class F, class R>
 NEEDLE_AVX512 void step_avx512(R* y, const R* a, const R* b, const R* c, std::int64_t n,
                                const R* ahead) {
-  if constexpr (is_root<F, R>) step_avx2<F, R>(y, a, b, c, n, ahead);
-  else step_loop<F>(y, a, b, c, n, ahead);
+  if constexpr (is_root<F, R>) {
+    using V = VectorOf<64>::Memory;
+    for (std::int64_t i = 0; i < n; i += 16) {
+      __builtin_prefetch(ahead + i);
+      *reinterpret_cast<V*>(y + i) = NEEDLE_SQRT512(*reinterpret_cast<const V*>(a + i));
+    }
+  } else {
+    step_loop<F>(y, a, b, c, n, ahead);
+  }
 }
+#undef NEEDLE_SQRT512
 #endif
 
 /// The loops of all scalar functions for an instruction set; in int32 there is only the baseline.
