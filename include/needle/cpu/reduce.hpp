@@ -162,11 +162,17 @@ class Reducer {
       raised = 0;
     }
   }
+  /// Folds m rows into `sum`; the last columns with some before them, which are then left alone.
   void fold_rows(R* sum, const R* v, std::int64_t m, std::int64_t count, bool first) const {
     if (first) std::copy_n(v, count, sum), v += inner_, --m;
-    std::int64_t i = 0;
-    for (; i + chains <= count; i += chains) join_.fold_row(sum + i, v + i, m * chains, inner_);
-    for (; i < count && m > 0; v += inner_, --m) join_.fold(sum + i, v + i, count - i);
+    const std::int64_t left = count % chains, end = count - chains;
+    R last[chains];
+    std::copy_n(sum + end, chains, last);
+    if (left > 0) join_.fold_row(last, v + end, m * chains, inner_);
+    for (std::int64_t i = 0; i <= end; i += chains) {
+      join_.fold_row(sum + i, v + i, m * chains, inner_);
+    }
+    std::copy_n(last + chains - left, left, sum + count - left);
   }
 
   void widen(Wide* out, const R* v, std::int64_t count, bool first) const {
