@@ -9,7 +9,7 @@ namespace counting {
 
 /// How many kernels ran, and how many elements `copy` moved.
 struct Counts {
-  int products = 0, programs = 0, reductions = 0, copies = 0, randoms = 0;
+  int products = 0, programs = 0, reductions = 0, copies = 0, randoms = 0, softmaxes = 0;
 };
 inline Counts counts;
 
@@ -87,6 +87,12 @@ template <class Base>
 void arg_extreme(const Array<Base>& x, int axis, bool largest, Array<Base>& out) {
   needle::Array<Base> to = base(out);
   arg_extreme(base(x), axis, largest, to);
+}
+template <class Base>
+void softmax(const Array<Base>& x, int axis, bool log, Array<Base>& out) {
+  ++counts.softmaxes;
+  needle::Array<Base> to = base(out);
+  softmax(base(x), axis, log, to);
 }
 template <class Base>
 void gather(const Array<Base>& x, const Array<Base>& index, int axis, Array<Base>& out) {

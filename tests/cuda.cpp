@@ -375,6 +375,25 @@ TEST_CASE("the position of an extreme is the first one, and NaN comes before all
   }
 }
 
+TEST_CASE("softmax and its logarithm along any axis of any view") {
+  NEEDS_GPU();
+  const Shape shapes[] = {{0, 3}, {1}, {700}, {40, 33}, {33, 40}, {3, 900, 4}, {9000, 2}};
+  for (const Shape& shape : shapes) {
+    for (int axis = 0; axis < shape.ndim(); ++axis) {
+      if (shape[axis] == 0) continue;
+      for (bool log : {false, true}) {
+        const Numbers x = numbers(shape, Dtype::float32, pick(2) == 0);
+        Array<Cuda> out(shape, Dtype::float32);
+        Array<Reference> expected(shape, Dtype::float64);
+        softmax(x.on<Cuda>(), axis, log, out);
+        softmax(x.on<Reference>(), axis, log, expected);
+        INFO(str(shape) << " axis " << axis << (log ? " log" : ""));
+        check_near(list(out), list(expected), 2e-6);
+      }
+    }
+  }
+}
+
 TEST_CASE("gather and scatter_add follow any index, and refuse the first that is out of range") {
   NEEDS_GPU();
   for (int round = 0; round < 60; ++round) {

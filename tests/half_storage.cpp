@@ -172,6 +172,7 @@ DEVICE_TEST_CASE("Reductions of any view of elements of 16 bits") {
   check_half<D>([](auto x) { return mean(x * x, -1); }, numbers({3, 40}));
   check_half<D>([](auto x) { return (max)(x, 0) + (min)(x); }, numbers({4, 3}));
   check_half<D>([](auto x) { return log_softmax(x); }, numbers({2, 5}));
+  check_half<D>([](auto x) { return softmax(x, 0); }, numbers({3, 4}));
   check_half<D>([](auto x) { return sum(x); }, numbers({2, 0}));
 }
 

@@ -15,7 +15,8 @@ using Counting = counting::Device;
 namespace {
 
 int kernels() {
-  return counts.products + counts.programs + counts.reductions + counts.copies + counts.randoms;
+  return counts.products + counts.programs + counts.reductions + counts.copies + counts.randoms +
+         counts.softmaxes;
 }
 
 /// A leaf of a size in bytes.

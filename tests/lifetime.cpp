@@ -262,6 +262,21 @@ TEST_CASE("Evaluation of a tracked expression keeps just what its gradient reads
   CHECK(memory_stats<D>().live == leaves + 2 * square_bytes + 64);
 }
 
+TEST_CASE("A softmax keeps its result, which is all that its gradient reads") {
+  using D = counting::Device;
+  nn::Parameter<D> w(ones<D>({64, 64}));
+  const std::size_t leaves = memory_stats<D>().live, square_bytes = 64 * 64 * sizeof(float);
+  for (const bool log : {false, true}) {
+    const Tensor<D> x = *w * 2.0;
+    counts = {};
+    const Tensor<D> y = sum(log ? log_softmax(x) : softmax(x));
+    y.realize();
+    CHECK(counts.softmaxes == 1);
+    CHECK(counts.copies == 0);
+    CHECK(memory_stats<D>().live == leaves + square_bytes + 64 + square_bytes);  // and x, held
+  }
+}
+
 TEST_CASE("A product with a constant keeps only what the gradient of its other side reads") {
   using D = counting::Device;
   const Tensor<D> fixed = (ones<D>({64, 64}) * 0.01).realize();

@@ -2,6 +2,7 @@
 
 #include "check.hpp"
 #include "needle/ops/factory.hpp"
+#include "needle/ops/slice.hpp"
 
 using namespace needle;
 
@@ -49,6 +50,9 @@ DEVICE_TEST_CASE("Scalars, sizes of 1 and empty axes reduce too") {
   check_op<D>([](auto x) { return (max)(x)*mean(x); }, numbers({}));
   check_op<D>([](auto x) { return sum(x, {0, 2}); }, numbers({1, 3, 1}));
   check_op<D>([](auto x) { return softmax(x); }, numbers({3, 1}));
+  check_op<D>([](auto x) { return softmax(x, 0); }, numbers({1, 3, 1}));
+  check_op<D>([](auto x) { return softmax(x, 0); }, numbers({3, 0}));
+  check_op<D>([](auto x) { return log_softmax(x, 1); }, numbers({0, 3}));
   check_op<D>([](auto x) { return sum(x, 1); }, numbers({3, 0}));
   check_op<D>([](auto x) { return sum(x, 0); }, numbers({3, 0}));
   check_op<D>([](auto x) { return (max)(x, 0); }, numbers({3, 0}));
@@ -107,6 +111,50 @@ DEVICE_TEST_CASE("Infinities reduce as numbers do") {
   CHECK(list(logsumexp(x, 1)) == List{1, INFINITY, -INFINITY});
   CHECK(list(softmax(x, 1))[0] == 0);
   CHECK(list(softmax(x, 1))[1] == 1);
+  CHECK(list(log_softmax(x, 1))[0] == -INFINITY);
+  CHECK(list(log_softmax(x, 1))[1] == 0);
+}
+
+DEVICE_TEST_CASE("NaN, infinity or nothing but -infinity make all of a softmax NaN") {
+  for (const std::int64_t n : {3, 20, 113, 700, 40000}) {
+    for (const std::int64_t at : {std::int64_t{0}, n - 1}) {
+      const Tensor<D> here = arange<D>(n) == static_cast<int>(at), zero = zeros<D>({n});
+      const Tensor<D> x =
+          stack({where(here, NAN, zero), where(here, INFINITY, zero), zero - INFINITY,
+                 where(here, zero, -INFINITY), where(here, -INFINITY, zero)});
+      INFO("at " << at << " of " << n);
+      for (const bool log : {false, true}) {
+        const auto of = [&](const Tensor<D>& y, int axis) {
+          return log ? log_softmax(y, axis) : softmax(y, axis);
+        };
+        const List y = list(of(x, 1)), columns = list(transpose(of(transpose(x).detach(), 0)));
+        const auto row = [&](std::int64_t i) { return y.begin() + i * n; };
+        const auto is_nan = [](double v) { return std::isnan(v); };
+        CHECK(std::all_of(row(0), row(3), is_nan));
+        CHECK(std::none_of(row(3), row(5), is_nan));
+        CHECK(row(3)[at] == (log ? 0 : 1));
+        CHECK(row(3)[at == 0 ? 1 : 0] == (log ? -INFINITY : 0));
+        CHECK(row(4)[at] == (log ? -INFINITY : 0));
+        CHECK(std::all_of(columns.begin(), columns.begin() + 3 * n, is_nan));
+        CHECK(std::equal(row(3), row(5), columns.begin() + 3 * n));
+      }
+    }
+  }
+}
+
+DEVICE_TEST_CASE("A softmax is one op") {
+  const Tensor<D> x{1, 2, 3};
+  CHECK(softmax(x).op() == "softmax");
+  CHECK(log_softmax(x).op() == "log_softmax");
+  CHECK(log_softmax(x).inputs().size() == 1);
+}
+
+DEVICE_TEST_CASE("A softmax of integers is one of the same real numbers") {
+  for (const Tensor<D>& x : {ints<D>({-2, 0, 3, 3}), bytes<D>({0, 200, 199, 7})}) {
+    CHECK(list(softmax(x)) == list(softmax(to_real(x))));
+    CHECK(list(log_softmax(x, 0)) == list(log_softmax(to_real(x), 0)));
+    CHECK(log_softmax(x).dtype() == real<D>);
+  }
 }
 
 DEVICE_TEST_CASE("Softmax and its relatives are exact for logits of any size") {
@@ -118,7 +166,7 @@ DEVICE_TEST_CASE("Softmax and its relatives are exact for logits of any size") {
   CHECK(list(lse)[2] == Approx(10000));
   CHECK(list(p)[0] == 0.5);
   CHECK(list(p)[4] == 1);
-  CHECK(list(log_p)[1] == Approx(-two).epsilon(1e-4));
+  CHECK(list(log_p)[1] == Approx(-two).epsilon(1e-7));
   CHECK(list(log_p)[5] == -20000);
   sum(lse).backward();
   CHECK(list(x.grad())[0] == Approx(0.5));
@@ -158,6 +206,9 @@ DEVICE_TEST_CASE("Reductions refuse axes that are not there, twice there, or emp
   CHECK(refusal([&] { argmax(sum(x), 0); }) == "argmax: axis 0, but a scalar has no axes");
   CHECK(refusal([&] { softmax(x, 1); }) ==
         "softmax: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+  CHECK(refusal([&] { softmax(sum(x)); }) == "softmax: axis -1, but a scalar has no axes");
+  CHECK(refusal([&] { log_softmax(x, -4); }) ==
+        "log_softmax: axis -4 of a tensor of 3 dimensions; axes run from -3 to 2");
   CHECK(refusal([&] { log_softmax(x, 1); }) ==
         "log_softmax: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
 }

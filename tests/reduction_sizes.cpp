@@ -132,7 +132,8 @@ TEST_CASE("Reductions give the same bits for any number of threads") {
       const Tensor<Cpu> x(values, shape);
       for (const Tensor<Cpu>& y :
            {sum(x), sum(x, 0), sum(x, -1), sum(exp(x) * x, 0), logsumexp(x, -1), var(x, 0),
-            flatten(softmax(x, -1)), flatten(tanh(x) * x)}) {
+            flatten(softmax(x, -1)), flatten(softmax(x, 0)), flatten(log_softmax(x, -1)),
+            flatten(log_softmax(x, 0)), flatten(tanh(x) * x)}) {
         for (const float each : y.values()) all.push_back(each);
       }
     }
@@ -143,6 +144,34 @@ TEST_CASE("Reductions give the same bits for any number of threads") {
   for (const int n : {2, 4}) {
     const Threads several(n);
     CHECK((bits() == expected));
+  }
+}
+
+DEVICE_TEST_CASE("Softmax of rows and columns of any length, wherever they lie") {
+  if constexpr (fast<D>) {  // Reference is what is compared with
+    for (const Shape& shape :
+         {Shape{1}, Shape{50000}, Shape{3, 31}, Shape{2, 112}, Shape{2, 113}, Shape{300, 10},
+          Shape{130, 16}, Shape{130, 20}, Shape{98, 33}, Shape{97, 300}, Shape{3, 1040},
+          Shape{2, 40000}, Shape{3, 120, 5}, Shape{2, 20, 7, 9}, Shape{130, 1, 3, 1}}) {
+      const Input input = numbers(shape, -9, 9);
+      const List values = check::elements(input, 0);
+      const Array<D> x = check::upload<D>(values, shape, input.kind);
+      const Array<Reference> same = check::upload<Reference>(values, shape, input.kind);
+      for (const check::View view :
+           {check::View::compact, check::View::transposed, check::View::stepped,
+            check::View::reversed, check::View::repeated}) {
+        const Tensor<D> seen(check::seen(x, view, input.kind));
+        const Tensor<Reference> exact(check::seen(same, view, input.kind));
+        for (int axis = 0; axis < shape.ndim(); ++axis) {
+          INFO(str(shape) << " along " << axis << ", " << check::name(view));
+          const double n = static_cast<double>(shape[axis]);
+          check::compare("softmax", list(softmax(seen, axis) * n), list(softmax(exact, axis) * n),
+                         2e-6);
+          check::compare("log_softmax", list(log_softmax(seen, axis)),
+                         list(log_softmax(exact, axis)), 2e-6);
+        }
+      }
+    }
   }
 }
 

@@ -23,6 +23,7 @@ NEEDLE_INSTANCE void reduce<0>(Monoid, const Program&, std::span<const Array<Cpu
 NEEDLE_INSTANCE void gemm<0>(const Array<Cpu>&, const Array<Cpu>&, Array<Cpu>&);
 NEEDLE_INSTANCE void copy<0>(const Array<Cpu>&, Array<Cpu>&);
 NEEDLE_INSTANCE void arg_extreme<0>(const Array<Cpu>&, int, bool, Array<Cpu>&);
+NEEDLE_INSTANCE void softmax<0>(const Array<Cpu>&, int, bool, Array<Cpu>&);
 NEEDLE_INSTANCE void gather<0>(const Array<Cpu>&, const Array<Cpu>&, int, Array<Cpu>&);
 NEEDLE_INSTANCE void scatter_add<0>(const Array<Cpu>&, const Array<Cpu>&, int, Array<Cpu>&);
 NEEDLE_INSTANCE void random<0>(const Distribution&, const RandomKey&, Array<Cpu>&);
@@ -88,6 +89,8 @@ NEEDLE_INSTANCE Tensor<Cpu> slice(const Tensor<Cpu>&, std::span<const Index>);
 NEEDLE_INSTANCE Tensor<Cpu> concat(const std::vector<Tensor<Cpu>>&, int);
 NEEDLE_INSTANCE Tensor<Cpu> gather(const Tensor<Cpu>&, int, const Tensor<Cpu>&);
 NEEDLE_INSTANCE Tensor<Cpu> index_select(const Tensor<Cpu>&, int, const Tensor<Cpu>&);
+NEEDLE_INSTANCE Tensor<Cpu> softmax(const Tensor<Cpu>&, int);
+NEEDLE_INSTANCE Tensor<Cpu> log_softmax(const Tensor<Cpu>&, int);
 NEEDLE_INSTANCE Tensor<Cpu> argmax(const Tensor<Cpu>&, int, bool);
 NEEDLE_INSTANCE Tensor<Cpu> linear(const Tensor<Cpu>&, const Tensor<Cpu>&, const Tensor<Cpu>&);
 NEEDLE_INSTANCE Tensor<Cpu> cross_entropy(const Tensor<Cpu>&, const Tensor<Cpu>&,

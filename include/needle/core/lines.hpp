@@ -1,4 +1,4 @@
-// Walking along one axis: what kernels that search, gather and scatter on the host share.
+// Walking along one axis: for kernels on the host that search, normalise, gather and scatter.
 #pragma once
 
 #include "needle/core/array.hpp"

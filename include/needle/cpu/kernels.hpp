@@ -6,6 +6,7 @@
 #include "needle/cpu/matmul.hpp"
 #include "needle/cpu/random.hpp"
 #include "needle/cpu/reduce.hpp"
+#include "needle/cpu/softmax.hpp"
 #include "needle/program/backend.hpp"
 
 namespace needle {

@@ -7,6 +7,7 @@
 #include "needle/cuda/indexing.hpp"
 #include "needle/cuda/random.hpp"
 #include "needle/cuda/reduce.hpp"
+#include "needle/cuda/softmax.hpp"
 #include "needle/program/backend.hpp"
 
 namespace needle {

@@ -194,20 +194,56 @@ Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = f
              : reshape(y, reduced_shape(x.shape(), axis_mask(axes, x.ndim(), "logsumexp"), false));
 }
 
+namespace detail {
+/// softmax or its logarithm along one axis.
+struct AlongAxis {
+  int axis;
+  static constexpr unsigned reads = reads_output;
+  static Shape shape(const Shape& x) { return x; }
+  template <Device D>
+  Array<D> computed(const Array<D>& x, bool log) const {
+    Array<D> y(x.shape, real<D>);
+    softmax(converted(x, real<D>), axis, log, y);
+    return y;
+  }
+};
+}  // namespace detail
+
+namespace ops {
+/// exp(x) / sum(exp(x))
+struct Softmax : detail::AlongAxis {
+  template <Device D>
+  Array<D> compute(const Array<D>& x) const {
+    return computed(x, false);
+  }
+  auto gradient(const auto& g, const auto& y, const auto&) const {
+    return std::array{y * (g - sum(g * y, axis, true))};
+  }
+};
+/// x - log(sum(exp(x)))
+struct LogSoftmax : detail::AlongAxis {
+  template <Device D>
+  Array<D> compute(const Array<D>& x) const {
+    return computed(x, true);
+  }
+  auto gradient(const auto& g, const auto& y, const auto&) const {
+    return std::array{g - exp(y) * sum(g, axis, true)};
+  }
+};
+}  // namespace ops
+
 /// exp(x) / sum(exp(x)) along an axis, calculated without overflow.
 template <Device D>
 Tensor<D> softmax(const Tensor<D>& x, int axis = -1) {
   detail::reduced(x, axis, true, "softmax", true);
-  const Tensor<D> real = to_real(x);  // the difference of two integers may not be one
-  const Tensor<D> e = exp(real - stop_gradient((max)(real, axis, true)));
-  return e / sum(e, axis, true);
+  return apply(ops::Softmax{normal_axis(axis, x.ndim(), "softmax")}, x);
 }
 
 /// log(softmax(x)) along an axis, calculated without overflow.
 template <Device D>
 Tensor<D> log_softmax(const Tensor<D>& x, int axis = -1) {
   detail::reduced(x, axis, true, "log_softmax", true);
-  return x - logsumexp(x, axis, true);
+  return apply(ops::LogSoftmax{normal_axis(axis, x.ndim(), "log_softmax")}, x);
 }
 
 }  // namespace needle

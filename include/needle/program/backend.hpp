@@ -20,6 +20,8 @@ namespace needle {
 /// - `gemm(a, b, out)`: (..., m, k) by (..., k, n), all three with the same leading dimensions.
 /// - `copy(from, to)`: converts elements between any two views of one shape.
 /// - `arg_extreme(x, axis, largest, out)`: first position of the extreme along an axis, as int32.
+/// - `softmax(x, axis, log, out)`: real numbers along an axis as exp(x) / sum(exp(x)), or its
+///   logarithm.
 /// - `gather(x, index, axis, out)`: out[..., i, ...] = x[..., index[..., i, ...], ...]; the index
 ///   is int32, and one out of range is refused by a text that the op completes by its name.
 /// - `scatter_add(source, index, axis, out)`: the transposed map, added into `out`.
@@ -33,6 +35,7 @@ concept Backend = Device<D> &&
   gemm(a, a, out);
   copy(a, out);
   arg_extreme(a, 0, true, out);
+  softmax(a, 0, true, out);
   gather(a, a, 0, out);
   scatter_add(a, a, 0, out);
   random(Distribution{}, key, out);

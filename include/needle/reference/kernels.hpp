@@ -169,6 +169,25 @@ void arg_extreme(const Array<Reference>& x, int axis, bool largest, Array<Refere
   });
 }
 
+/// exp(x) / sum(exp(x)) of each line along an axis, or its logarithm.
+NEEDLE_ON_DEMAND
+void softmax(const Array<Reference>& x, int axis, bool log, Array<Reference>& out) {
+  const Lines from(x, axis), to(out, axis);
+  for (std::int64_t line = 0; line < to.count(); ++line) {
+    const double* in = x.data<double>() + from.start(line);
+    double* y = out.data<double>() + to.start(line);
+    double top = identity_of(Monoid::maximum), sum = 0;
+    for (std::int64_t i = 0; i < to.length; ++i) {
+      top = scalar::Maximum::apply(top, in[i * from.stride]);
+    }
+    for (std::int64_t i = 0; i < to.length; ++i) sum += std::exp(in[i * from.stride] - top);
+    for (std::int64_t i = 0; i < to.length; ++i) {
+      const double below = in[i * from.stride] - top;
+      y[i * to.stride] = log ? below - std::log(sum) : std::exp(below) / sum;
+    }
+  }
+}
+
 /// out[..., i, ...] = x[..., index[..., i, ...], ...].
 NEEDLE_ON_DEMAND
 void gather(const Array<Reference>& x, const Array<Reference>& index, int axis,
