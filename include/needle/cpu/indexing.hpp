@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "needle/core/lines.hpp"
+#include "needle/cpu/chunks.hpp"
 #include "needle/cpu/fold.hpp"
-#include "needle/cpu/interpreter.hpp"
 
 namespace needle {
 

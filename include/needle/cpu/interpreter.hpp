@@ -11,14 +11,10 @@
 #include <numeric>
 
 #include "needle/cpu/chain.hpp"
+#include "needle/cpu/chunks.hpp"
 #include "needle/cpu/steps.hpp"
-#include "needle/cpu/threads.hpp"
 
 namespace needle::cpu {
-
-inline constexpr std::int64_t tile = 1024;
-/// Elements that one task of the thread pool handles at least.
-inline constexpr std::int64_t chunk = 16 * tile;
 
 /// The tile for a program over a loop: whole blocks, and whole rows where those are short enough.
 ///
@@ -36,26 +32,6 @@ inline std::int64_t tile_of(const Program& program, const Loop& loop) {
   if (loop.shape.ndim() < 2) return size;
   const std::int64_t rows = std::lcm((std::max)(loop.shape.back(), std::int64_t{1}), block);
   return rows > 2 * size ? size : (std::max)(size / rows, std::int64_t{1}) * rows;
-}
-/// Below this many element operations the calling thread does the work alone.
-inline constexpr std::int64_t parallel_work = std::int64_t{1} << 17;
-
-/// Of n pieces of work, how many make a task: eight tasks a thread, so that all end together.
-inline std::int64_t pieces_of_task(std::int64_t n) {
-  return (std::max)(n / (8 * num_threads()), std::int64_t{1});
-}
-
-/// Runs `body(begin, end)` over [0, n) in whole multiples of `each`, in parallel if that is worth
-/// it.
-template <class Body>
-void for_each_chunk(std::int64_t n, std::int64_t cost, Body&& body, std::int64_t each = chunk) {
-  if (n * cost < parallel_work || num_threads() == 1) {
-    if (n > 0) body(std::int64_t{0}, n);
-    return;
-  }
-  each *= pieces_of_task(n / each);
-  parallel_for((n + each - 1) / each,
-               [&](std::int64_t i) { body(i * each, (std::min)(n, (i + 1) * each)); });
 }
 
 /// A program ready to run over part of its loop, with registers of one thread.

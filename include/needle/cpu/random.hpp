@@ -3,7 +3,8 @@
 // loops.
 #pragma once
 
-#include "needle/cpu/interpreter.hpp"
+#include "needle/cpu/chunks.hpp"
+#include "needle/cpu/transfer.hpp"
 #include "needle/program/random.hpp"
 
 namespace needle {

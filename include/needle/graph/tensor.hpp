@@ -44,6 +44,26 @@ T saturated(From x) {
   return static_cast<T>(x);
 }
 
+/// The array of an evaluated node.
+template <Device D>
+const Array<D>& value_of(const Expression<D>& node) {
+  if (!node.evaluated()) fail("realize: ", node.name(), " has no value yet");
+  return node.value;
+}
+
+/// The array of an evaluated node, or of a constant, which is one element seen everywhere. A
+/// constant is not written: threads may share it.
+template <Device D>
+Array<D> array_of(const Expression<D>& node) {
+  if (node.kind() != Kind::constant || node.evaluated()) return value_of(node);
+  const Array<D> number = visit(arithmetic_dtype<D>(node.dtype), [&]<class T>(T) {
+    const T value = static_cast<T>(node.constant);
+    return upload<D>(&value, Shape{});
+  });
+  const Array<D> one = converted(number, node.dtype);
+  return Array<D>(one, broadcasted(one, node.shape));
+}
+
 /// The elements of any view in an array that the host can read: compact, of a type with arithmetic.
 template <Device D>
 Array<D> readable(const Array<D>& array) {
@@ -83,9 +103,6 @@ struct Entry {
   Entry(T number) : value(static_cast<Real>(number)) {}
   Real value;
 };
-template <Device D>
-Array<D> array_of(const Expression<D>& node);
-
 }  // namespace detail
 
 /// x in the memory of device `To`; see `Tensor::to`.
