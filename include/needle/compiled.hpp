@@ -7,7 +7,18 @@
 // are the entrances that stand before most code; inline functions would be compiled anyway.
 #pragma once
 
-#include "needle/needle.hpp"
+#include "needle/cpu/kernels.hpp"
+#include "needle/data/loader.hpp"
+#include "needle/data/mnist.hpp"
+#include "needle/io/tensors.hpp"
+#include "needle/nn/batch_norm.hpp"
+#include "needle/ops/gather.hpp"
+#include "needle/ops/loss.hpp"
+#include "needle/ops/print.hpp"
+#include "needle/ops/random.hpp"
+#include "needle/ops/slice.hpp"
+#include "needle/optim/adam.hpp"
+#include "needle/optim/sgd.hpp"
 
 /// Before each template: `extern template` for those who use it, `template` in the library itself.
 #ifndef NEEDLE_INSTANCE
