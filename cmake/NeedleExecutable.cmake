@@ -8,7 +8,8 @@
 #   target_link_libraries(name PRIVATE needle::compiled)
 #
 # Takes most of needle on the CPU from a library that is compiled once, when something links it, with
-# the flags of this project; in place of needle::needle, or added to it.
+# the flags of this project; in place of needle::needle, or added to it. For programs and shared
+# libraries: a static library that is installed with its targets links needle::needle.
 
 if(NEEDLE_CUDA)
   include(CheckLanguage)
@@ -23,12 +24,6 @@ if(NEEDLE_CUDA)
   enable_language(CUDA)
 endif()
 
-if(NOT CMAKE_CONFIGURATION_TYPES
-   AND NOT CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
-  message(NOTICE "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}': needle's kernels need optimisation, "
-                  "and will be many times slower than in a Release build.")
-endif()
-
 function(needle_executable name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE needle::needle)
@@ -40,10 +35,16 @@ function(needle_executable name)
   endif()
 endfunction()
 
-if(NOT TARGET needle_compiled)  # find_package may be called twice
+if(CMAKE_CXX_COMPILER_LOADED AND NOT TARGET needle_compiled)  # find_package may be called twice
+  if(NOT CMAKE_CONFIGURATION_TYPES
+     AND NOT CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
+    message(NOTICE "CMAKE_BUILD_TYPE is '${CMAKE_BUILD_TYPE}': needle's kernels need optimisation, "
+                    "and will be many times slower than in a Release build.")
+  endif()
   add_library(needle_compiled STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/compiled.cpp)
   add_library(needle::compiled ALIAS needle_compiled)
   target_link_libraries(needle_compiled PUBLIC needle::needle)
   target_compile_definitions(needle_compiled PUBLIC NEEDLE_COMPILED=1)
+  target_compile_options(needle_compiled PRIVATE -w)  # a project's warnings are about its own code
   set_target_properties(needle_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)  # for shared ones
 endif()

@@ -132,3 +132,5 @@ NEEDLE_INSTANCE Contents<Cpu> load_tensors(const std::string&);
 }  // namespace io
 
 }  // namespace needle
+
+#undef NEEDLE_INSTANCE

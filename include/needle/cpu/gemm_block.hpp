@@ -6,8 +6,9 @@
 // AVX2. One thread packs a part just before its first use (1024 cubed: about 2 %). For several, a
 // first parallel region packs, a second multiplies; a chunk is one group by as many strips as make
 // it worth a thread's while. All cuts are even (ceil(size / limit) parts whose sizes differ by at
-// most one) and follow from the shape. A last, partial strip is packed with zeros; its tiles go to
-// a small buffer and only what belongs to C is copied out.
+// most one) and follow from the shape. The last columns are a strip as narrow as takes them, or one
+// of a vector and one of half a vector; what is not full is packed with zeros, its tiles go to a
+// small buffer, and only what belongs to C is copied out.
 #pragma once
 
 #include <algorithm>

@@ -69,7 +69,8 @@ class Softmax {
                std::int64_t count) const {
     constexpr std::int64_t most = 2 * columns_together, group = 16;  // rows added as floats
     alignas(64) R top[most], sum[most], room[most];
-    double whole[most] = {};
+    double whole[most];
+    std::fill_n(whole, count, 0.0);
     std::copy_n(x, count, top);
     for (std::int64_t i = 1; i < n; ++i) {
       const R* row = x + i * x_row;
@@ -124,7 +125,7 @@ class Softmax {
   R largest(const R* x, std::int64_t n) const {
     alignas(64) R chain[chains];
     const std::int64_t whole = n / block * block;
-    fill(chain, chains, none);
+    std::fill_n(chain, chains, none);
     largest_(chain, x, whole, chains);
     for (std::int64_t i = whole; i < n; ++i) {
       chain[i - whole] = scalar::Maximum::apply(chain[i - whole], x[i]);
@@ -215,7 +216,7 @@ void softmax(const Array<Cpu>& x, int axis, bool log, Array<Cpu>& out) {
   if (columns >= block) {
     way = side_by_side;
     width = (std::min)(columns, lines.columns_together);
-    if (n * count * lines.cost >= cpu::parallel_work) {  // one task for each thread at least
+    if (n * count * lines.cost >= cpu::parallel_work) {  // a task for each thread; no sum notices
       width = (std::min)(width, cpu::padded((count + num_threads() - 1) / num_threads()));
     }
   } else if (n <= lines.short_length) {
