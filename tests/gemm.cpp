@@ -78,12 +78,13 @@ std::vector<const GemmKernel*> kernels() {
 #if NEEDLE_X86
   if (isa() != Isa::baseline) {
     all.push_back(&gemm_kernel(Isa::avx2));
-    static constexpr GemmKernel wide{Isa::avx2,
-                                     336,
-                                     512,
-                                     gemm_tile_avx2_set<64, 2, 14>,
-                                     gemm_tile_avx2_set<64, 1, 14>,
-                                     gemm_tile_avx2_set<32, 1, 8>};
+    static const GemmKernel wide = [] {
+      GemmKernel kernel = gemm_kernel(Isa::avx512);
+      kernel.isa = Isa::avx2;
+      kernel.two = gemm_tile_avx2_set<64, 2, 14>;
+      kernel.one = gemm_tile_avx2_set<64, 1, 14>;
+      return kernel;
+    }();
     all.push_back(&wide);
   }
   if (isa() == Isa::avx512) all.push_back(&gemm_kernel(Isa::avx512));

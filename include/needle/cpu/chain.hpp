@@ -167,8 +167,8 @@ NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
 ///
 /// Eight vectors of AVX-512 are eight lines of one array before the next array's turn, which memory
 /// answers slowly; of arrays that the caches will not hold, AVX2's loop reads four at a time
-/// (bench_elementwise, eight cheap ops, time over a hand-written pass: at 1e6 elements 1.3 in place
-/// of 3.1, at 1e7 1.0 to 1.3 in place of 1.9).
+/// (bench_elementwise, eight cheap ops, time over a hand-written pass: at 1e6 elements 1.3 to 1.5
+/// in place of 3.1, at 1e7 1.0 to 1.3 in place of 1.9).
 NEEDLE_ON_DEMAND
 ChainLoop chain_loop([[maybe_unused]] Isa isa, [[maybe_unused]] std::int64_t bytes) {
 #if NEEDLE_X86
