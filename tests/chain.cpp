@@ -50,7 +50,7 @@ TEST_CASE("Every link gives what the loop of its function gives") {
   int links = 0;
   for (const cpu::Isa isa : instruction_sets()) {
     const auto loops = cpu::step_table<float>(isa, scalar::ScalarFunctions{});
-    const cpu::ChainLoop chain = cpu::chain_loop(isa, 0);
+    const cpu::ChainLoop chain = cpu::chain_loop(isa, n, 0);
     for (std::size_t key = 0; key < cpu::link_codes.size(); ++key) {
       if (cpu::link_codes[key] == cpu::no_link) continue;
       ++links;
@@ -109,6 +109,25 @@ TEST_CASE("A chain stores what is read later, and stops where its value is not r
       INFO("element " << i << " of " << n);
       REQUIRE(out[0].data<float>()[i] == s * s);
       REQUIRE(out[1].data<float>()[i] == std::fmin((a > b ? a : b) / s, b - s * s));
+    }
+  }
+}
+
+TEST_CASE("A chain that writes over what it reads calculates every element once") {
+  for (const std::int64_t n : {16, 127, 130, 1000, 5000}) {
+    Program program;
+    const int x = program.add_input(), half = program.add_constant(0.5);
+    const int down = program.add_step(scalar::code<scalar::Subtract>, half, x, half);
+    program.add_output(program.add_step(scalar::code<scalar::Multiply>, down, x, down));
+    program.finish();
+
+    Array<Cpu> all[] = {Array<Cpu>({n}, Dtype::float32)};
+    for (std::int64_t i = 0; i < n; ++i) all[0].data<float>()[i] = static_cast<float>(i % 7);
+    execute(program, std::span<const Array<Cpu>>(all), std::span<Array<Cpu>>(all));
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float v = static_cast<float>(i % 7);
+      INFO("element " << i << " of " << n);
+      REQUIRE(all[0].data<float>()[i] == (0.5f - v) * v);
     }
   }
 }

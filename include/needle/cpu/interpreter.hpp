@@ -52,15 +52,13 @@ class Interpreter {
       next += width_;
       const Array<Cpu>& input = inputs[k];
       direct_[k] = input.dtype == dtype_of<R> && loop.is_compact(k);
-      if (!direct_[k] && loop.is_constant(k)) {
-        gather_tile(buffer_[k], input, loop, k, 0, 1);
-        fill(buffer_[k], width_, *buffer_[k]);
-        constant_[k] = true;
-      }
+      constant_[k] = !direct_[k] && loop.is_constant(k);
+      if (constant_[k]) gather_tile(buffer_[k], input, loop, k, 0, 1);
+      laid_out_[k] = 0;
       periodic_[k] = !direct_[k] && !constant_[k] && is_periodic(loop.strides[k]);
     }
     for (int k = 0; k < program.constants; ++k) {
-      fill(next, width_, static_cast<R>(program.constant[k]));
+      *next = static_cast<R>(program.constant[k]);
       value_[Program::first_constant + k] = next;
       next += width_;
     }
@@ -69,7 +67,11 @@ class Interpreter {
       value_[Program::first_result + k] = next;
       next += width_;
     }
-    for (int i = 0; i < program.steps; ++i) ahead_[i] = program.step[i].a;  // nothing new
+    for (int i = 0; i < program.steps; ++i) {
+      ahead_[i] = program.step[i].a;  // nothing new
+      of_next_tile_[i] = false;
+      chain_[i] = 0;
+    }
     if (loop.size() > tile) plan_fetches();
     if constexpr (std::is_same_v<R, float>) find_chains();
   }
@@ -96,6 +98,7 @@ class Interpreter {
       laid_out_[k] = row_start ? n : 0;
     }
     if (copies_nothing_) {
+      spread_constants();
       value_[program_.output[0]] = value_[program_.step[0].a];
       return;
     }
@@ -108,7 +111,9 @@ class Interpreter {
           done = chain_loop_(value_, program_.step[i].a, {link_ + 2 * i, links_[i]}, length);
         }
       }
-      for (int k = i; k < end && done < length; ++k) {
+      if (done == length) continue;
+      spread_constants();
+      for (int k = i; k < end; ++k) {
         const Program::Step& s = program_.step[k];
         const R* ahead = value_[ahead_[k]] + (of_next_tile_[k] ? n : 0);
         table_[s.function](value_[s.result] + done, value_[s.a] + done, value_[s.b] + done,
@@ -158,6 +163,17 @@ class Interpreter {
   bool is_constant(int value) const {
     return value < Program::first_constant ? constant_[value] : value < Program::first_result;
   }
+  /// Writes what is one number everywhere out for a whole tile, once somebody is to read it there.
+  void spread_constants() {
+    if (std::exchange(spread_, true)) return;
+    for (int k = 0; k < program_.inputs; ++k) {
+      if (constant_[k]) fill(buffer_[k], width_, *buffer_[k]);
+    }
+    for (int k = 0; k < program_.constants; ++k) {
+      R* const value = value_[Program::first_constant + k];
+      fill(value, width_, *value);
+    }
+  }
   /// Decides what each slow step fetches into the cache while it calculates: what a cheap step
   /// after it is going to read or write in this tile, or one before it in the next.
   void plan_fetches() {
@@ -186,23 +202,29 @@ class Interpreter {
   }
   /// Finds the chains that are long enough, and the loop for them.
   void find_chains() {
-    const auto streams = std::count(direct_, direct_ + program_.inputs, true) + program_.outputs;
-    chain_loop_ = chain_loop(isa(), loop_.size() * streams * static_cast<std::int64_t>(sizeof(R)));
+    const auto arrays = std::count(direct_, direct_ + program_.inputs, true) + program_.outputs;
+    chain_loop_ = chain_loop(isa(), loop_.size(), arrays);
     for (int first = 0, end; first < program_.steps; first = end) {
       Link* next = link_ + 2 * first;
       const auto add_link = [&](int i, int at) {  // of step i, with operand `at` at hand
         const Program::Step& s = program_.step[i];
         if (at < 0) return false;
-        const std::uint8_t y = at == 0 ? s.b : s.a, z = at == 2 ? s.b : s.c;
+        const int arity = scalar::arities[s.function];
+        const std::uint8_t y = arity < 2 ? program_.step[first].a : at == 0 ? s.b : s.a;
+        const std::uint8_t z = arity < 3 ? y : at == 2 ? s.b : s.c;
         const int constants = y_constant * is_constant(y) + z_constant * is_constant(z);
         const std::uint8_t code = link_codes[link_key(s.function, at, constants)];
         if (code == no_link) return false;
+        if (constants != none && code == link_codes[link_key(s.function, at, none)]) {
+          spread_constants();
+        }
         *next++ = {code, y, z};
         if (s.kept) *next++ = {store_code, s.result, s.result};
         return true;
       };
       end = first + 1;
       if (!add_link(first, 0)) continue;
+      if (is_constant(program_.step[first].a)) spread_constants();
       while (end < program_.steps && add_link(end, program_.step[end].joins - 1)) ++end;
       const Program::Step& last = program_.step[end - 1];
       if (!last.kept) *next++ = {store_code, last.result, last.result};
@@ -216,19 +238,19 @@ class Interpreter {
   const Loop& loop_;
   std::span<const Array<Cpu>> inputs_;
   const StepLoop<R>* table_ = steps<R>();
-  std::uint8_t ahead_[Program::max_steps];      // the value that step i fetches
-  bool of_next_tile_[Program::max_steps] = {};  // of this tile or the next
+  std::uint8_t ahead_[Program::max_steps];  // the value that step i fetches
+  bool of_next_tile_[Program::max_steps];   // of this tile or the next
   ChainLoop chain_loop_;
-  std::uint8_t chain_[Program::max_steps] = {};  // steps of the chain that starts here, or 0
-  std::uint8_t links_[Program::max_steps];       // links of the chain that starts here
-  Link link_[longest_chain];                     // those of step i from 2 i on
+  std::uint8_t chain_[Program::max_steps];  // steps of the chain that starts here, or 0
+  std::uint8_t links_[Program::max_steps];  // links of the chain that starts here
+  Link link_[longest_chain];                // those of step i from 2 i on
   std::int64_t width_;
   static constexpr std::int64_t local_room = 16384;  // enough for most programs
   Ref<Storage<Cpu>> scratch_;
-  bool copies_nothing_ = false;
-  bool direct_[Program::max_inputs] = {}, constant_[Program::max_inputs] = {};
-  bool periodic_[Program::max_inputs] = {};
-  std::int64_t laid_out_[Program::max_inputs] = {};
+  bool copies_nothing_ = false, spread_ = false;
+  bool direct_[Program::max_inputs], constant_[Program::max_inputs];
+  bool periodic_[Program::max_inputs];
+  std::int64_t laid_out_[Program::max_inputs];
   R* buffer_[Program::max_values];
   R* value_[Program::max_values];
   alignas(64) R local_[local_room];
