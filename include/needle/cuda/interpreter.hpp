@@ -52,7 +52,9 @@ Code<R> encoded(const Program& program) {
   for (int i = 0; i < program.steps; ++i) {
     const Program::Step& s = program.step[i];
     const auto number = [&](int value) { return renumbered(program, value); };
-    code.step[i] = {{s.function, number(s.result), number(s.a), number(s.b), number(s.c)}};
+    code.step[i] = {s};
+    Program::Step& to = code.step[i];
+    to.result = number(s.result), to.a = number(s.a), to.b = number(s.b), to.c = number(s.c);
   }
   for (int i = 0; i < program.constants; ++i) {
     code.constant[i] = static_cast<R>(program.constant[i]);

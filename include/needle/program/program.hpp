@@ -29,20 +29,21 @@ struct Program {
     /// The function's `scalar::code`, and numbers of values.
     std::uint8_t function, result, a, b, c;
     /// Which of the operands, from 1, is what the step before gave; 0: none. Found by `finish`.
-    std::uint8_t joins = 0;
+    std::uint8_t joins;
     /// Whether anything reads the result but that operand of the next step.
-    bool kept = true;
+    bool kept;
   };
 
   /// What its registers hold.
   Arithmetic arithmetic = Arithmetic::real;
   /// How many there are of each.
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
-  /// The steps in order, and the values of the constants.
-  Step step[max_steps] = {};
-  double constant[max_constants] = {};
+  /// The steps in order, and the values of the constants; beyond their numbers nothing is set,
+  /// since clearing a kilobyte takes longer than many a step.
+  Step step[max_steps];
+  double constant[max_constants];
   /// The value each output stores; the last step comes last.
-  std::uint8_t output[max_outputs] = {};
+  std::uint8_t output[max_outputs];
 
   /// Adds an input; returns its number.
   int add_input() { return inputs++; }
@@ -58,8 +59,7 @@ struct Program {
   }
   /// Adds a step; returns the number of its result.
   int add_step(int function, int a, int b, int c) {
-    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
-    step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c)};
+    step[steps] = made(function, first_result + steps, a, b, c);
     return first_result + steps++;
   }
   /// Makes a value an output, after those there are.
@@ -73,15 +73,34 @@ struct Program {
   }
 
  private:
-  using Counts = std::array<std::uint8_t, max_values>;
-  /// How often each value is read, as an operand or as an output.
-  Counts count_uses() const {
-    Counts uses = {};
+  static Step made(int function, int result, int a, int b, int c) {
+    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
+    return {byte(function), byte(result), byte(a), byte(b), byte(c), 0, true};
+  }
+
+  /// A number for each result. Inputs and constants have none.
+  struct PerResult {
+    std::uint8_t of[max_steps] = {};
+    std::uint8_t& operator[](int value) { return of[value - first_result]; }
+    /// That of a value; what is no result stands for itself.
+    std::uint8_t at(std::uint8_t value) const {
+      return value < first_result ? value : of[value - first_result];
+    }
+    void set(int value, int number) {
+      if (value >= first_result) of[value - first_result] = static_cast<std::uint8_t>(number);
+    }
+    void increment(int value) {
+      if (value >= first_result) ++of[value - first_result];
+    }
+  };
+  /// How often each result is read, as an operand or as an output.
+  PerResult count_uses() const {
+    PerResult uses;
     for (int i = 0; i < steps; ++i) {
       const int operands[] = {step[i].a, step[i].b, step[i].c};
-      for (int k = 0; k < scalar::arities[step[i].function]; ++k) ++uses[operands[k]];
+      for (int k = 0; k < scalar::arities[step[i].function]; ++k) uses.increment(operands[k]);
     }
-    for (int i = 0; i < outputs; ++i) ++uses[output[i]];
+    for (int i = 0; i < outputs; ++i) uses.increment(output[i]);
     return uses;
   }
 
@@ -92,10 +111,7 @@ struct Program {
     bool products = false;
     for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
     if (!products) return;
-    std::uint8_t moved[max_values];
-    for (int i = 0; i < max_values; ++i) moved[i] = static_cast<std::uint8_t>(i);
-    Counts uses = count_uses();
-    bool gone[max_steps] = {};
+    PerResult uses = count_uses(), moved;
     const auto product = [&](int value) {  // the multiplication that gives it
       const int j = value - first_result;
       return j >= 0 && step[j].function == scalar::code<scalar::Multiply> ? j : -1;
@@ -111,18 +127,15 @@ struct Program {
       const int code = add    ? scalar::code<scalar::MultiplyAdd>
                        : left ? scalar::code<scalar::MultiplySubtract>
                               : scalar::code<scalar::SubtractProduct>;
-      s = {static_cast<std::uint8_t>(code), s.result, step[j].a, step[j].b,
-           static_cast<std::uint8_t>(other)};
-      ++uses[s.a], ++uses[s.b];
-      gone[j] = --uses[first_result + j] == 0;
-      if (gone[j]) --uses[s.a], --uses[s.b];
+      s = made(code, s.result, step[j].a, step[j].b, other);
+      if (--uses[first_result + j] > 0) uses.increment(s.a), uses.increment(s.b);
     }
     int kept = 0;
     for (int i = 0; i < steps; ++i) {
-      if (gone[i]) continue;
-      Step s = step[i];
+      const Step s = step[i];
+      if (s.function == scalar::code<scalar::Multiply> && uses[s.result] == 0) continue;
       moved[s.result] = static_cast<std::uint8_t>(first_result + kept);
-      step[kept++] = {s.function, moved[s.result], moved[s.a], moved[s.b], moved[s.c]};
+      step[kept++] = made(s.function, moved[s.result], moved.at(s.a), moved.at(s.b), moved.at(s.c));
     }
     steps = static_cast<std::uint8_t>(kept);
     for (int i = 0; i < outputs; ++i) output[i] = moved[output[i]];
@@ -130,7 +143,7 @@ struct Program {
 
   /// Finds the steps that read what the one before gave.
   void find_chains() {
-    const Counts uses = count_uses();
+    PerResult uses = count_uses();
     for (int i = 1; i < steps; ++i) {
       const int operands[] = {step[i].a, step[i].b, step[i].c}, before = step[i - 1].result;
       for (int k = scalar::arities[step[i].function]; k-- > 0;) {
@@ -142,19 +155,17 @@ struct Program {
 
   /// Gives results registers, counted from `first_result`.
   void assign_registers() {
-    std::uint8_t last_use[max_values] = {}, place[max_values], free[max_steps];
+    PerResult last_use, place;
+    std::uint8_t free[max_steps];
     int free_count = 0;
     for (int i = 0; i < steps; ++i) {
-      for (int operand : {step[i].a, step[i].b, step[i].c}) {
-        last_use[operand] = static_cast<std::uint8_t>(i);
-      }
+      for (int operand : {step[i].a, step[i].b, step[i].c}) last_use.set(operand, i);
     }
-    for (int i = 0; i < outputs; ++i) last_use[output[i]] = max_steps;
-    for (int i = 0; i < max_values; ++i) place[i] = static_cast<std::uint8_t>(i);
+    for (int i = 0; i < outputs; ++i) last_use.set(output[i], max_steps);
     for (int i = 0; i < steps; ++i) {
       Step& s = step[i];
       const int operands[] = {s.a, s.b, s.c}, result = s.result;
-      s.a = place[s.a], s.b = place[s.b], s.c = place[s.c];
+      s.a = place.at(s.a), s.b = place.at(s.b), s.c = place.at(s.c);
       // The register of an operand read for the last time is free for the result: loops run
       // forward.
       for (int k = 0; k < 3; ++k) {
