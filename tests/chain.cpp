@@ -50,7 +50,7 @@ TEST_CASE("Every link gives what the loop of its function gives") {
   int links = 0;
   for (const cpu::Isa isa : instruction_sets()) {
     const auto loops = cpu::step_table<float>(isa, scalar::ScalarFunctions{});
-    const cpu::ChainLoop chain = cpu::chain_loop(isa, n, 0);
+    const cpu::ChainLoop chain = cpu::chain_loop(isa, n, 0, false);
     for (std::size_t key = 0; key < cpu::link_codes.size(); ++key) {
       if (cpu::link_codes[key] == cpu::no_link) continue;
       ++links;
@@ -77,6 +77,26 @@ TEST_CASE("Every link gives what the loop of its function gives") {
     }
   }
   CHECK(links == 4 * 37 * static_cast<int>(instruction_sets().size()));
+}
+
+TEST_CASE("exp as a link gives what its loop gives") {
+  const cpu::Isa isa = cpu::isa();
+  const std::int64_t n = 1 << 20;
+  if (!cpu::links_exp(isa, n)) {
+    SUCCEED("AVX-512 alone links exp");
+    return;
+  }
+  std::vector<float> x(n), result(n), expected(n);
+  for (std::uint32_t i = 0; i < n; ++i) x[i] = std::bit_cast<float>(i << 12);  // of all floats
+  const auto loops = cpu::step_table<float>(isa, scalar::ScalarFunctions{});
+  loops[scalar::code<scalar::Exp>](expected.data(), x.data(), x.data(), x.data(), n, x.data());
+  float* const value[] = {x.data(), result.data()};
+  const cpu::Link links[] = {{cpu::exp_code, 0, 0}, {cpu::store_code, 1, 1}};
+  REQUIRE(cpu::chain_loop(isa, n, 2, true)(value, 0, std::span(links), n) == n);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    INFO("exp(" << x[i] << ")");
+    if (!same(result[i], expected[i])) REQUIRE(result[i] == expected[i]);
+  }
 }
 
 TEST_CASE("A chain stores what is read later, and stops where its value is not read") {

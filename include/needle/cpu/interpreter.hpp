@@ -128,7 +128,8 @@ class Interpreter {
 
   /// Where the values from a position on lie in order, if the program copies them; else null.
   const R* in_place(std::int64_t begin) const {
-    return is_copy() && direct_[0] ? inputs_[0].template data<R>() + begin : nullptr;
+    return is_copy() && program_.inputs > 0 && direct_[0] ? inputs_[0].template data<R>() + begin
+                                                          : nullptr;
   }
 
   /// The values of an output after `run`.
@@ -202,8 +203,8 @@ class Interpreter {
   }
   /// Finds the chains that are long enough, and the loop for them.
   void find_chains() {
-    const auto arrays = std::count(direct_, direct_ + program_.inputs, true) + program_.outputs;
-    chain_loop_ = chain_loop(isa(), loop_.size(), arrays);
+    const bool may_exp = links_exp(isa(), loop_.size());
+    bool exp = false;  // is in some chain
     for (int first = 0, end; first < program_.steps; first = end) {
       Link* next = link_ + 2 * first;
       const auto add_link = [&](int i, int at) {  // of step i, with operand `at` at hand
@@ -213,7 +214,9 @@ class Interpreter {
         const std::uint8_t y = arity < 2 ? program_.step[first].a : at == 0 ? s.b : s.a;
         const std::uint8_t z = arity < 3 ? y : at == 2 ? s.b : s.c;
         const int constants = y_constant * is_constant(y) + z_constant * is_constant(z);
-        const std::uint8_t code = link_codes[link_key(s.function, at, constants)];
+        const bool is_exp = may_exp && s.function == scalar::code<scalar::Exp>;
+        const std::uint8_t code =
+            is_exp ? exp_code : link_codes[link_key(s.function, at, constants)];
         if (code == no_link) return false;
         if (constants != none && code == link_codes[link_key(s.function, at, none)]) {
           spread_constants();
@@ -231,7 +234,10 @@ class Interpreter {
       if (end - first < shortest_chain) continue;
       chain_[first] = static_cast<std::uint8_t>(end - first);
       links_[first] = static_cast<std::uint8_t>(next - (link_ + 2 * first));
+      for (Link* link = link_ + 2 * first; link != next; ++link) exp |= link->code == exp_code;
     }
+    const auto arrays = std::count(direct_, direct_ + program_.inputs, true) + program_.outputs;
+    chain_loop_ = chain_loop(isa(), loop_.size(), arrays, exp);
   }
 
   const Program& program_;
