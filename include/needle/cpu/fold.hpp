@@ -19,36 +19,70 @@ inline constexpr std::int64_t chains = 64;
 /// apart.
 using FoldLoop = void (*)(float* chain, const float* v, std::int64_t n, std::int64_t step);
 
+/// How many runs make a level: the additions over which an error grows in a chain.
+inline constexpr std::int64_t runs_of_level = 16;
+
+/// Joins the chains of so many levels of neighbours to upper[64]; or the first begins it.
+using LevelLoop = void (*)(float* upper, const float* v, std::int64_t levels, bool first);
+
+/// The loops of a monoid.
+struct FoldLoops {
+  FoldLoop row;
+  LevelLoop levels;
+};
+
 #define NEEDLE_FOLD_JOIN(s, x)                               \
   (s = monoid == Monoid::sum       ? s + x                   \
        : monoid == Monoid::maximum ? NEEDLE_EXTREME(x, >, s) \
                                    : NEEDLE_EXTREME(x, <, s))
-#define NEEDLE_FOLD(NAME, TARGET)                                                          \
-  template <int Bytes, Monoid monoid, int... T>                                            \
-  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {      \
-    using Memory = typename VectorOf<Bytes>::Memory;                                       \
-    using Value = typename VectorOf<Bytes>::Value;                                         \
-    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                          \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                         \
-    Value x[sizeof...(T)], s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...}; \
-    for (; n >= chains; n -= chains, v += step) {                                          \
-      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                     \
-      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                 \
-    }                                                                                      \
-    if (n > 0) {                                                                           \
-      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),     \
-                               NEEDLE_FOLD_JOIN(s[T], x[T]))                               \
-                      : void()),                                                           \
-       ...);                                                                               \
-    }                                                                                      \
-    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                         \
-  }                                                                                        \
-  template <int Bytes, int... T>                                                           \
-  FoldLoop NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                   \
-    constexpr FoldLoop loops[] = {NAME<Bytes, Monoid::sum, T...>,                          \
-                                  NAME<Bytes, Monoid::maximum, T...>,                      \
-                                  NAME<Bytes, Monoid::minimum, T...>};                     \
-    return loops[static_cast<int>(monoid)];                                                \
+#define NEEDLE_FOLD(NAME, TARGET)                                                            \
+  template <int Bytes, Monoid monoid, int... T>                                              \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {        \
+    using Memory = typename VectorOf<Bytes>::Memory;                                         \
+    using Value = typename VectorOf<Bytes>::Value;                                           \
+    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                            \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                           \
+    Value x[sizeof...(T)], s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};   \
+    for (; n >= chains; n -= chains, v += step) {                                            \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                       \
+      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                   \
+    }                                                                                        \
+    if (n > 0) {                                                                             \
+      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),       \
+                               NEEDLE_FOLD_JOIN(s[T], x[T]))                                 \
+                      : void()),                                                             \
+       ...);                                                                                 \
+    }                                                                                        \
+    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                           \
+  }                                                                                          \
+  template <int Bytes, Monoid monoid, int... T>                                              \
+  TARGET void NAME##_levels(float* upper, const float* v, std::int64_t levels, bool first) { \
+    using Memory = typename VectorOf<Bytes>::Memory;                                         \
+    using Value = typename VectorOf<Bytes>::Value;                                           \
+    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                            \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                           \
+    const Value none = Value{} + static_cast<float>(identity_of(monoid));                    \
+    for (; levels > 0; --levels, first = false) {                                            \
+      Value x[sizeof...(T)], s[] = {((void)T, none)...};                                     \
+      for (std::int64_t i = 0; i < runs_of_level; ++i, v += chains) {                        \
+        ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                     \
+        (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                 \
+      }                                                                                      \
+      if (!first) {                                                                          \
+        ((x[T] = s[T], s[T] = *reinterpret_cast<const Memory*>(upper + T * lanes),           \
+          NEEDLE_FOLD_JOIN(s[T], x[T])),                                                     \
+         ...);                                                                               \
+      }                                                                                      \
+      ((*reinterpret_cast<Memory*>(upper + T * lanes) = s[T]), ...);                         \
+    }                                                                                        \
+  }                                                                                          \
+  template <int Bytes, int... T>                                                             \
+  FoldLoops NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                    \
+    constexpr FoldLoops loops[] = {                                                          \
+        {NAME<Bytes, Monoid::sum, T...>, NAME##_levels<Bytes, Monoid::sum, T...>},           \
+        {NAME<Bytes, Monoid::maximum, T...>, NAME##_levels<Bytes, Monoid::maximum, T...>},   \
+        {NAME<Bytes, Monoid::minimum, T...>, NAME##_levels<Bytes, Monoid::minimum, T...>}};  \
+    return loops[static_cast<int>(monoid)];                                                  \
   }
 
 NEEDLE_FOLD(fold_baseline, )
@@ -59,9 +93,9 @@ NEEDLE_FOLD(fold_avx512, NEEDLE_AVX512)
 #undef NEEDLE_FOLD
 #undef NEEDLE_FOLD_JOIN
 
-/// The loop of a monoid on this processor.
+/// The loops of a monoid on this processor.
 NEEDLE_ON_DEMAND
-FoldLoop fold_loop(Monoid monoid) {
+FoldLoops fold_loops(Monoid monoid) {
   using std::make_integer_sequence;
 #if NEEDLE_X86
   if (isa() == Isa::avx512) return fold_avx512_for<64>(monoid, make_integer_sequence<int, 4>());

@@ -16,7 +16,7 @@ namespace cpu {
 template <bool largest>
 std::int32_t first_extreme_of_row(const float* x, std::int64_t n) {
   constexpr std::int64_t stretch = 4096;
-  const FoldLoop fold = fold_loop(largest ? Monoid::maximum : Monoid::minimum);
+  const FoldLoop fold = fold_loops(largest ? Monoid::maximum : Monoid::minimum).row;
   std::int64_t best = 0;
   for (std::int64_t begin = 0; begin < n; begin += stretch) {
     const std::int64_t end = (std::min)(n, begin + stretch);

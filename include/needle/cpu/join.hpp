@@ -19,7 +19,7 @@ class Joiner {
   using Wide = std::conditional_t<std::is_integral_v<R>, std::int64_t, double>;
 
   explicit Joiner(Monoid monoid)
-      : monoid(monoid), fold_row(fold_loop(monoid)), fold_(steps<R>()[scalar_code(monoid)]) {}
+      : monoid(monoid), loops(fold_loops(monoid)), fold_(steps<R>()[scalar_code(monoid)]) {}
 
   /// What `body` gives for the scalar function that joins.
   template <class Body>
@@ -64,8 +64,7 @@ class Joiner {
   }
 
   const Monoid monoid;
-  /// Joins runs of 64 floats to 64 chains.
-  const FoldLoop fold_row;
+  const FoldLoops loops;
 
  private:
   StepLoop<R> fold_;
@@ -78,12 +77,12 @@ class Row {
   using Wide = typename Joiner<R>::Wide;
   /// Elements after which chains are joined to those of a level above, which are widened after 16
   /// of that: an error grows over twice 16 additions, and no further.
-  static constexpr std::int64_t most = 16 * chains;
+  static constexpr std::int64_t most = runs_of_level * chains;
 
   explicit Row(const Joiner<R>& join) : join_(join) {}
   Row(const Row&) = delete;
 
-  /// No more than two tiles of values; but for the last ones, whole runs of chains.
+  /// More values; but for the last ones, whole runs of chains.
   void add(const R* v, std::int64_t n) {
     if constexpr (!std::is_integral_v<R>) {
       if (n >= block) return add_runs(v, n);
@@ -102,9 +101,19 @@ class Row {
  private:
   R identity() const { return static_cast<R>(identity_of(join_.monoid)); }
   void add_runs(const R* v, std::int64_t n) {
-    if (held_ == 0) std::fill_n(chain_, chains, identity());
+    if (held_ == 0) {
+      while (n >= most) {
+        const std::int64_t levels = (std::min)(n / most, std::int64_t{most_raised - raised_});
+        join_.loops.levels(upper_, v, levels, raised_ == 0);
+        v += levels * most, n -= levels * most;
+        raised_ += static_cast<int>(levels);
+        if (raised_ == most_raised) widen();
+      }
+      if (n == 0) return;
+      std::fill_n(chain_, chains, identity());
+    }
     const std::int64_t whole = n / block * block;
-    join_.fold_row(chain_, v, whole, chains);
+    join_.loops.row(chain_, v, whole, chains);
     join_.with([&]<class F>(F) {
       for (std::int64_t j = 0; j < n - whole; ++j) chain_[j] = F::apply(chain_[j], v[whole + j]);
     });
@@ -113,7 +122,7 @@ class Row {
   }
   void raise() {
     if (raised_++ == 0) std::swap(chain_, upper_);
-    else join_.fold_row(upper_, chain_, chains, chains);
+    else join_.loops.row(upper_, chain_, chains, chains);
     held_ = 0;
     if (raised_ == most_raised) widen();
   }

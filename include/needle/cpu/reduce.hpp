@@ -100,7 +100,7 @@ class Reducer {
     interpreter.read_only();
     Row<R> values(join_);
     const R* place = interpreter.in_place(begin);
-    const std::int64_t step = place ? Row<R>::most : tile;
+    const std::int64_t step = place ? length : tile;
     for (std::int64_t i = 0; i < length; i += step) {
       const std::int64_t n = (std::min)(step, length - i);
       if (!place) interpreter.run(begin + i, n);
@@ -168,9 +168,9 @@ class Reducer {
     const std::int64_t left = count % chains, end = count - chains;
     R last[chains];
     std::copy_n(sum + end, chains, last);
-    if (left > 0) join_.fold_row(last, v + end, m * chains, inner_);
+    if (left > 0) join_.loops.row(last, v + end, m * chains, inner_);
     for (std::int64_t i = 0; i <= end; i += chains) {
-      join_.fold_row(sum + i, v + i, m * chains, inner_);
+      join_.loops.row(sum + i, v + i, m * chains, inner_);
     }
     std::copy_n(last + chains - left, left, sum + count - left);
   }

@@ -185,7 +185,7 @@ class Softmax {
 
   const bool log_;
   const Joiner<R> sum_{Monoid::sum};
-  const FoldLoop largest_ = fold_loop(Monoid::maximum);
+  const FoldLoop largest_ = fold_loops(Monoid::maximum).row;
   const StepLoop<R> maximum_ = steps<R>()[scalar::code<scalar::Maximum>],
                     add_ = steps<R>()[scalar::code<scalar::Add>],
                     subtract_ = steps<R>()[scalar::code<scalar::Subtract>],
