@@ -58,7 +58,7 @@ DEVICE_TEST_CASE("Rows and columns of every size reduce exactly") {
   const std::int64_t most = fast<D> ? 40000 : 600;
   for (const std::int64_t rows : {1, 2, 15, 16, 17, 33, 511, 512, 513, 16383, 16384, 16385}) {
     for (const std::int64_t columns :
-         {1, 2, 3, 15, 16, 17, 31, 256, 257, 511, 512, 513, 1025, 16385}) {
+         {1, 2, 3, 15, 16, 17, 31, 64, 79, 100, 256, 257, 511, 512, 513, 1000, 1024, 1025, 16385}) {
       if (rows * columns > most * (rows < 3 || columns < 3 ? 2 : 1)) continue;
       INFO(rows << " rows of " << columns);
       const Tensor<D> x = matrix<D>(rows, columns);

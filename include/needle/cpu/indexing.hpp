@@ -21,7 +21,8 @@ std::int32_t first_extreme_of_row(const float* x, std::int64_t n) {
   for (std::int64_t begin = 0; begin < n; begin += stretch) {
     const std::int64_t end = (std::min)(n, begin + stretch);
     const std::int64_t whole = (end - begin) / block * block;
-    float chain[chains], extreme = x[begin];
+    alignas(64) float chain[chains];
+    float extreme = x[begin];
     std::fill_n(chain, chains, extreme);
     fold(chain, x + begin, whole, chains);
     for (float v : chain) extreme = is_more_extreme(v, extreme, largest) ? v : extreme;

@@ -127,19 +127,7 @@ class Row {
     if (raised_ == most_raised) widen();
   }
   void widen() {
-    put(join_.with([&]<class F>(F) {
-      R sixteen[16];
-      for (int j = 0; j < 16; ++j) {
-        sixteen[j] =
-            F::apply(F::apply(upper_[j], upper_[j + 32]), F::apply(upper_[j + 16], upper_[j + 48]));
-      }
-      Wide four[4];
-      for (int j = 0; j < 4; ++j) {
-        const Wide a = sixteen[j], b = sixteen[j + 4], c = sixteen[j + 8], d = sixteen[j + 12];
-        four[j] = F::apply(F::apply(a, c), F::apply(b, d));
-      }
-      return F::apply(F::apply(four[0], four[2]), F::apply(four[1], four[3]));
-    }));
+    if constexpr (!std::is_integral_v<R>) put(join_.loops.joined(upper_));
     raised_ = 0;
   }
   void put(Wide value) {

@@ -87,6 +87,13 @@ class Reducer {
       const std::int64_t count = (std::min)(rows, end - row);
       const R* v = interpreter.in_place(row * length_);
       if (!v) interpreter.run(row * length_, count * length_), v = interpreter.result(0);
+      if constexpr (!std::is_integral_v<R>) {
+        if (length_ >= block && length_ <= Row<R>::most) {
+          join_.loops.rows(out + row, v, count, length_);
+          row += count;
+          continue;
+        }
+      }
       for (std::int64_t i = 0; i < count; ++i) {
         Row<R> values(join_);
         values.add(v + i * length_, length_);
@@ -119,7 +126,7 @@ class Reducer {
     const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
     const std::int64_t group = std::is_integral_v<R> ? 1 : 16;      // runs folded before widening
     if (rows == 1) interpreter.read_only();
-    R sum[tile];
+    alignas(64) R sum[tile];
     bool first = true;
     while (row < end) {
       for (std::int64_t g = 0; g < group && row < end; ++g) {
@@ -145,7 +152,7 @@ class Reducer {
     const std::int64_t rows = count == inner_ ? tile / inner_ : 1;  // of one run of the program
     interpreter.read_only();
     const R* place = interpreter.in_place(begin);
-    R sum[tile], upper[tile];
+    alignas(64) R sum[tile], upper[tile];
     int raised = 0;  // sums of 16 rows in `upper`
     bool none = true;
     for (std::int64_t first = 0; first < length; first += 16) {
@@ -166,7 +173,7 @@ class Reducer {
   void fold_rows(R* sum, const R* v, std::int64_t m, std::int64_t count, bool first) const {
     if (first) std::copy_n(v, count, sum), v += inner_, --m;
     const std::int64_t left = count % chains, end = count - chains;
-    R last[chains];
+    alignas(64) R last[chains];
     std::copy_n(sum + end, chains, last);
     if (left > 0) join_.loops.row(last, v + end, m * chains, inner_);
     for (std::int64_t i = 0; i <= end; i += chains) {
