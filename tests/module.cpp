@@ -193,6 +193,26 @@ TEST_CASE("Tied parameters count once, and differing shapes are refused") {
         "tie: shapes (2, 3) and (3, 2) differ; one value has one shape");
 }
 
+TEST_CASE("A clone has the module's values and its ties, and shares nothing with it") {
+  struct Tied {
+    nn::Linear<> a{2, 2}, b{2, 2};
+    std::vector<nn::Linear<>> more = std::vector(2, nn::Linear<>{2, 2});
+  } model;
+  nn::tie(model.more[1].weight, model.a.weight);
+  nn::tie(model.b.bias, model.a.bias);
+  Tied copy = nn::clone(model);
+  CHECK(nn::parameter_count(copy) == nn::parameter_count(model));
+  CHECK(copy.more[1].weight.cell() == copy.a.weight.cell());
+  CHECK(copy.b.bias.cell() == copy.a.bias.cell());
+  CHECK(copy.b.weight.cell() != copy.a.weight.cell());
+  CHECK(list(*copy.b.weight) == list(*model.b.weight));
+  const List before = list(*model.a.weight);
+  copy.a.weight.assign(zeros({2, 2}));
+  CHECK(list(*copy.more[1].weight) == List{0, 0, 0, 0});
+  CHECK(list(*model.a.weight) == before);
+  CHECK(nn::parameter_count(Tied(model)) > nn::parameter_count(model));
+}
+
 TEST_CASE("Named parameters come in order, each once, and an optimizer takes some of them") {
   struct Tied {
     nn::Linear<> a{2, 2}, b{2, 2};

@@ -54,6 +54,15 @@ TEST_CASE("objects of any size do not overlap, more of them than a pool keeps") 
 }
 
 #if !NEEDLE_ADDRESS_SANITIZER
+TEST_CASE("an emptied pool keeps nothing, and is filled again") {
+  std::make_unique<Blob<300>>(1).reset();
+  CHECK(detail::Pool::kept() > 0);
+  detail::Pool::empty();
+  CHECK(detail::Pool::kept() == 0);
+  std::make_unique<Blob<300>>(1).reset();
+  CHECK(detail::Pool::kept() == 1);
+}
+
 TEST_CASE("what a thread frees, it gets back") {
   std::set<const void*> freed;
   std::vector<std::unique_ptr<Blob<300>>> blobs;

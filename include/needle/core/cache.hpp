@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "needle/core/device.hpp"
+#include "needle/core/pool.hpp"
 
 namespace needle {
 
@@ -105,11 +106,13 @@ MemoryStats memory_stats() {
   return Cache<D>::instance().stats();
 }
 
-/// Gives every cached block of a device back to the system.
+/// Gives every cached block of a device back to the system, and what the calling thread keeps for
+/// its next nodes.
 template <Device D>
 void empty_cache() {
   D::synchronize();
   Cache<D>::instance().empty();
+  detail::Pool::empty();
 }
 
 }  // namespace needle

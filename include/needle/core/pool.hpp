@@ -18,11 +18,7 @@ class Pool {
  public:
   Pool() = default;
   Pool(const Pool&) = delete;
-  ~Pool() {
-    for (std::size_t k = 0; k < classes; ++k) {
-      while (void* block = take(k)) ::operator delete(block);
-    }
-  }
+  ~Pool() { give_back(); }
 
   /// A block of at least this many bytes.
   static void* allocate(std::size_t bytes) {
@@ -37,6 +33,10 @@ class Pool {
     const std::size_t k = class_of(bytes);
     Pool* pool = k < classes ? per_thread<Pool>() : nullptr;
     if (!pool || !pool->keep(block, k)) ::operator delete(block);
+  }
+  /// Gives the system back what this thread keeps.
+  static void empty() {
+    if (Pool* pool = per_thread<Pool>()) pool->give_back();
   }
   /// How many blocks this thread keeps.
   static long kept() {
@@ -57,6 +57,11 @@ class Pool {
   /// Counted from 0; `classes` or more for what is not kept.
   static std::size_t class_of(std::size_t bytes) {
     return NEEDLE_ADDRESS_SANITIZER ? classes : (bytes - 1) / step;
+  }
+  void give_back() {
+    for (std::size_t k = 0; k < classes; ++k) {
+      while (void* block = take(k)) ::operator delete(block);
+    }
   }
   void* take(std::size_t k) {
     Free* block = free_[k];

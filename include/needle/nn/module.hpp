@@ -6,6 +6,7 @@
 // A field of any other type is refused by the compiler, so no parameter is missed in silence.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <optional>
@@ -236,6 +237,27 @@ void tie(Parameter<D>& a, const Parameter<D>& b) {
     fail("tie: shapes ", a.shape(), " and ", b.shape(), " differ; one value has one shape");
   }
   a.tie_to(b);
+}
+
+/// A copy of a module in which those parameters are tied that are tied in the module. (A plain copy
+/// has a value of its own under each name.)
+template <Device D = DefaultDevice, class M>
+M clone(const M& module) {
+  struct Tie final : Visitor<D> {
+    std::vector<std::pair<Ref<Cell<D>>, Parameter<D>*>> seen;  // in the module; in the copy
+    std::size_t at = 0;
+    void parameter(const std::string&, Parameter<D>& p) override {
+      const auto first = std::find_if(
+          seen.begin(), seen.end(), [&](const auto& each) { return each.first == seen[at].first; });
+      seen[at++].second = &p;
+      if (first->second != &p) p.tie_to(*first->second);
+    }
+  } again;
+  for_each_parameter<D>(
+      module, [&](const auto&, const auto& p) { again.seen.emplace_back(p.cell(), nullptr); });
+  M copy = module;
+  nn::visit<D>(again, copy);
+  return copy;
 }
 
 /// How many numbers the parameters of a module hold; tied ones count once.
