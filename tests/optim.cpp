@@ -12,6 +12,41 @@ using namespace needle;
 
 namespace {
 
+// Rules for one running value m, after gradients of 2.
+struct ReadsOld {
+  void operator()(const auto& number, auto& p, auto g, auto& m) const {
+    const auto old = m;
+    m = number(0.5) * m + g;
+    p = p - number(0.25) * (m + old);
+  }
+};
+struct Swaps {
+  void operator()(const auto&, auto& p, auto g, auto& m) const {
+    const auto old = m;
+    m = p;
+    p = old + g;
+  }
+};
+struct Sets {
+  void operator()(const auto& number, auto& p, auto, auto& m) const { m = number(3), p = p + m; }
+};
+struct Keeps {
+  void operator()(const auto&, auto& p, auto g, auto& m) const { p = p - g * (g + m); }
+};
+
+/// The last element of a parameter of n ones after two steps of a rule, and of m.
+template <Device D, class Rule>
+List after_two_steps(std::int64_t n, const Rule& rule) {
+  const nn::Parameter<D> p(ones<D>({n}));
+  optim::Cells<D> cells("test", {"m"}, {p.cell()});
+  for (int i = 0; i < 2; ++i) {
+    cells.zero_grad();
+    sum(*p * 2).backward();
+    cells.template step<1>([&](std::int64_t) { return rule; });
+  }
+  return {list(*p).back(), list(cells.state_dict().at("0.m")).back()};
+}
+
 /// A parameter whose next gradient is `gradient`.
 template <Device D>
 void feed(const nn::Parameter<D>& parameter, const Tensor<D>& gradient) {
@@ -318,4 +353,14 @@ TEST_CASE("Options out of range are refused, at once and when they are changed")
   feed(p, Tensor<>{1});
   CHECK(refusal([&] { adam.step(); }) == "adam: a beta2 of 2; it must lie in [0, 1)");
   CHECK(p->item() == 1);
+}
+
+DEVICE_TEST_CASE("A rule may read what was before it, swap values, set them and leave them alone") {
+  for (const std::int64_t n : {1, 300, 3000}) {
+    INFO(n << " elements");
+    CHECK(after_two_steps<D>(n, ReadsOld{}) == List{1 - 0.25 * 2 - 0.25 * (3 + 2), 3});
+    CHECK(after_two_steps<D>(n, Swaps{}) == List{3, 2});
+    CHECK(after_two_steps<D>(n, Sets{}) == List{7, 3});
+    CHECK(after_two_steps<D>(n, Keeps{}) == List{1 - 4 - 4, 0});
+  }
 }

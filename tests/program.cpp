@@ -157,6 +157,23 @@ DEVICE_TEST_CASE("More results than a program stores are stored by several") {
   }
 }
 
+DEVICE_TEST_CASE("An input or a constant may be an output of a program") {
+  Program program;
+  const int x = program.add_input(), y = program.add_input();
+  program.add_output(x);
+  program.add_output(program.add_constant(2.5));
+  program.add_output(program.add_step(scalar::code<scalar::Add>, x, y, x));
+  program.finish();
+  const Tensor<D> one = {1.5}, many(std::vector<float>(300, 2), {300});
+  const Array<D> in[] = {Array<D>(one.data(), broadcasted(one.data(), {300})), many.data()};
+  Array<D> out[3];
+  for (Array<D>& each : out) each = Array<D>({300}, real<D>);
+  execute(program, std::span<const Array<D>>(in), std::span<Array<D>>(out));
+  CHECK(list(Tensor<D>(out[0])) == List(300, 1.5));
+  CHECK(list(Tensor<D>(out[1])) == List(300, 2.5));
+  CHECK(list(Tensor<D>(out[2])) == List(300, 3.5));
+}
+
 DEVICE_TEST_CASE("A reduction takes a source of any length, and leaves what others hold alone") {
   for (const int length : {1, 62, 63, 64, 65, 130}) {
     Tensor<D> y = Tensor<D>{1, 2, 3};

@@ -128,8 +128,9 @@ class Interpreter {
 
   /// Where the values from a position on lie in order, if the program copies them; else null.
   const R* in_place(std::int64_t begin) const {
-    return is_copy() && program_.inputs > 0 && direct_[0] ? inputs_[0].template data<R>() + begin
-                                                          : nullptr;
+    return is_copy() && program_.step[0].a == 0 && direct_[0]
+               ? inputs_[0].template data<R>() + begin
+               : nullptr;
   }
 
   /// The values of an output after `run`.
@@ -267,22 +268,23 @@ void execute_as(const Program& program, std::span<const Array<Cpu>> inputs,
                 std::span<Array<Cpu>> outputs) {
   const Loop loop = loop_over<Cpu>(outputs[0].shape, inputs);
   const std::int64_t step = tile_of(program, loop);
-  bool truths[Program::max_outputs] = {};
-  for (int i = 0; i < program.steps; ++i) {
-    const bool compares = scalar::is_comparison(program.step[i].function);
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      if (program.step[i].result == program.output[k]) {
-        truths[k] = compares && outputs[k].dtype == Dtype::uint8;
+  bool truths[Program::max_outputs], overwrites[Program::max_outputs] = {};
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    int i = program.steps - 1;
+    for (; program.step[i].result != program.output[k]; --i) {  // what the steps after it read
+      for (const int operand : {program.step[i].a, program.step[i].b, program.step[i].c}) {
+        overwrites[k] |= operand < program.inputs && inputs[operand].storage == outputs[k].storage;
       }
     }
+    truths[k] = scalar::is_comparison(program.step[i].function) && outputs[k].dtype == Dtype::uint8;
   }
   const auto part = [&](std::int64_t begin, std::int64_t end) {
     Interpreter<R> interpreter(program, loop, inputs, (std::min)(step, end - begin));
     for (std::int64_t i = begin; i < end; i += step) {
       const std::int64_t n = (std::min)(step, end - i);
       for (std::size_t k = 0; k < outputs.size(); ++k) {
-        const bool in_place =
-            outputs[k].dtype == dtype_of<R> && Interpreter<R>::may_write_over(outputs[k], i, n);
+        const bool in_place = outputs[k].dtype == dtype_of<R> && !overwrites[k] &&
+                              Interpreter<R>::may_write_over(outputs[k], i, n);
         interpreter.write_to(static_cast<int>(k),
                              in_place ? outputs[k].template data<R>() + i : nullptr);
       }

@@ -62,8 +62,11 @@ struct Program {
     step[steps] = made(function, first_result + steps, a, b, c);
     return first_result + steps++;
   }
-  /// Makes a value an output, after those there are.
-  void add_output(int value) { output[outputs++] = static_cast<std::uint8_t>(value); }
+  /// Makes a value an output, after those there are; an input or a constant by a step that copies.
+  void add_output(int value) {
+    if (value < first_result) value = add_step(scalar::code<scalar::Identity>, value, value, value);
+    output[outputs++] = static_cast<std::uint8_t>(value);
+  }
 
   /// Makes the complete program ready to run; call once.
   void finish() {
