@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "catch.hpp"
-#include "needle/cpu/interpreter.hpp"
+#include "needle/cpu/execute.hpp"
 
 using namespace needle;
 

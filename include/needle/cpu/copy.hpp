@@ -4,7 +4,7 @@
 // are copied, so that both sides are read and written a cache line at a time.
 #pragma once
 
-#include "needle/cpu/interpreter.hpp"
+#include "needle/cpu/execute.hpp"
 
 namespace needle {
 
