@@ -103,6 +103,26 @@ DEVICE_TEST_CASE(
                  list(randn<Reference>({1001}, 0, 1, there)), 5e-7);
 }
 
+#if NEEDLE_X86
+TEST_CASE("All distributions are the same bits with the baseline's instructions and with AVX2") {
+  if (cpu::isa() == cpu::Isa::baseline) {
+    SUCCEED("no AVX2 here");
+    return;
+  }
+  const RandomKey key{11, 3, 0};
+  for (const Distribution& d :
+       {Distribution{Distribution::uniform, -1, 3}, Distribution{Distribution::normal, 2, 3},
+        Distribution{Distribution::bernoulli, 0.3, 0}}) {
+    for (std::uint64_t first = 0; first < 4096; first += cpu::block) {
+      float slow[cpu::philox_words], fast[cpu::philox_words];
+      cpu::random_baseline(d, key, first, slow);
+      cpu::random_avx2(d, key, first, fast);
+      REQUIRE(std::equal(slow, std::end(slow), fast));
+    }
+  }
+}
+#endif
+
 TEST_CASE("Random numbers do not depend on the number of threads") {
   const int before = num_threads();
   const auto draw = [](int threads) {
