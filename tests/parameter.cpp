@@ -119,6 +119,24 @@ DEVICE_TEST_CASE("A frozen parameter has no gradient until training resumes") {
   CHECK(built_before.item() == 5);
 }
 
+DEVICE_TEST_CASE("What was added up before a parameter was frozen is there when training resumes") {
+  nn::Parameter<D> p(Tensor<D>{1, 2});
+  sum(*p * 2).backward();
+  const Tensor<D> built_before = sum(*p * 3);
+  p.freeze();
+  CHECK(!p.grad().defined());
+  built_before.backward();
+  p.freeze(false);
+  CHECK(list(p.grad()) == List{5, 5});
+  optim::SGD<D> sgd({p.cell()}, {.lr = 1});
+  sgd.step();
+  CHECK(list(*p) == List{-4, -3});
+  p.freeze();
+  p.zero_grad();
+  p.freeze(false);
+  CHECK(!p.grad().defined());
+}
+
 DEVICE_TEST_CASE(
     "A parameter takes a value of its shape; what was built before keeps the old one") {
   const nn::Parameter<D> p(Tensor<D>{1, 2});

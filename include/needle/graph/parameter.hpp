@@ -25,23 +25,28 @@ template <Device D>
 struct Cell : Counted {
   /// The current leaf, or an assignment that waits.
   Tensor<D> value;
+  /// Where the gradients of its leaves are added up, kept while it is frozen.
+  Ref<Gradient<D>> gradient;
 
   /// The sizes of the value.
   const Shape& shape() const { return value.shape(); }
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return value.grad(); }
   /// Forgets the gradient.
-  void zero_grad() const { value.zero_grad(); }
+  void zero_grad() const {
+    if (gradient) gradient->sum.reset();
+    value.zero_grad();
+  }
   /// Whether it is left out of training: no gradient is tracked.
   bool frozen() const { return !value.requires_grad(); }
 
   /// A new leaf; gradients go on being added up where they were.
   void set(Array<D> array, bool trained) {
-    Ref<Gradient<D>> grad = value.defined() ? value.node().grad : Ref<Gradient<D>>();
+    if (value.defined() && value.node().grad) gradient = value.node().grad;
     value = Tensor<D>(std::move(array));
     if (!trained) return;
     value.requires_grad(true);
-    if (grad) value.node().grad = std::move(grad);
+    if (gradient) value.node().grad = gradient;
   }
 
   /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of
@@ -131,7 +136,10 @@ class Parameter : public detail::Named<D> {
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return (**this).grad(); }
   /// Forgets the gradient.
-  void zero_grad() const { (**this).zero_grad(); }
+  void zero_grad() const {
+    (**this).zero_grad();
+    this->cell_->zero_grad();
+  }
   /// Stops (or resumes) its training, for expressions built from now on.
   void freeze(bool frozen = true) const { this->cell_->set((**this).data(), !frozen); }
   /// Replaces the value; shape and dtype stay. What was built before keeps the old one.
