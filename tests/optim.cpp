@@ -34,6 +34,17 @@ struct Keeps {
   void operator()(const auto&, auto& p, auto g, auto& m) const { p = p - g * (g + m); }
 };
 
+struct Long {
+  void operator()(const auto& number, auto& p, auto g) const {
+    for (int i = 0; i < 20; ++i) p = p - number(0.001) * g / (number(2) + p * p);
+  }
+};
+struct ManyNumbers {
+  void operator()(const auto& number, auto& p, auto) const {
+    for (int i = 0; i < 40; ++i) p = p + number(i);
+  }
+};
+
 /// The last element of a parameter of n ones after two steps of a rule, and of m.
 template <Device D, class Rule>
 List after_two_steps(std::int64_t n, const Rule& rule) {
@@ -363,4 +374,21 @@ DEVICE_TEST_CASE("A rule may read what was before it, swap values, set them and 
     CHECK(after_two_steps<D>(n, Sets{}) == List{7, 3});
     CHECK(after_two_steps<D>(n, Keeps{}) == List{1 - 4 - 4, 0});
   }
+}
+
+TEST_CASE("A rule that is too long, or has more running values than names, is refused") {
+  const nn::Parameter<> p = parameter({2});
+  const auto feed_and_step = [&]<std::size_t count>(auto rule, std::vector<std::string> names) {
+    optim::Cells<Cpu> cells("test", std::move(names), {p.cell()});
+    feed(p, Tensor<>{1, 2});
+    return refusal([&] { cells.step<count>([&](std::int64_t) { return rule; }); });
+  };
+  CHECK(feed_and_step.operator()<0>(Long{}, {}) ==
+        "optim: a rule of more than 48 steps; that is what a program holds");
+  CHECK(feed_and_step.operator()<0>(ManyNumbers{}, {}) == "optim: a rule of more than 32 numbers");
+  CHECK(feed_and_step.operator()<1>(Keeps{}, {}) ==
+        "test: a rule of 1 running values, of which 0 have names");
+  CHECK(refusal([&] {
+          optim::Cells<Cpu>("test", {"m", "m"}, {p.cell()});
+        }) == "test: two running values named m (\"step\" is one already)");
 }

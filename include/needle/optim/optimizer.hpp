@@ -20,7 +20,13 @@ struct Recorded {
   Program* program;
   int number;
 
+  /// As many as leave room for copies to the outputs.
+  static constexpr int most_steps = Program::max_steps - Program::max_outputs;
+
   NEEDLE_NOINLINE static Recorded step(int code, Recorded a, Recorded b) {
+    if (a.program->steps == most_steps) {
+      fail("optim: a rule of more than ", most_steps, " steps; that is what a program holds");
+    }
     return {a.program, a.program->add_step(code, a.number, b.number, a.number)};
   }
   friend Recorded operator+(Recorded a, Recorded b) {
@@ -45,7 +51,13 @@ Program program_of(const Rule& rule) {
   Program program;
   Recorded recorded[2 + count];
   for (Recorded& each : recorded) each = {&program, program.add_input()};
-  const auto number = [&](double x) { return Recorded{&program, program.add_constant(x)}; };
+  static_assert(count < Program::max_outputs, "needle: a rule has too many running values");
+  const auto number = [&](double x) {
+    if (program.constants == Program::max_constants) {
+      fail("optim: a rule of more than ", +Program::max_constants, " numbers");
+    }
+    return Recorded{&program, program.add_constant(x)};
+  };
   [&]<std::size_t... i>(std::index_sequence<i...>) {
     rule(number, recorded[0], recorded[1], recorded[2 + i]...);
     (program.add_output(recorded[2 + i].number), ...);
@@ -73,6 +85,11 @@ class Cells {
       if (std::none_of(entries_.begin(), entries_.end(), same)) entries_.push_back({cell});
     }
     if (entries_.empty()) fail(optimizer_, ": there are no parameters to train");
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i] == "step" || std::count(names_.begin(), names_.end(), names_[i]) > 1) {
+        fail(optimizer_, ": two running values named ", names_[i], " (\"step\" is one already)");
+      }
+    }
   }
   Cells(Cells&&) = default;  // a copy would update the same values
 
@@ -85,6 +102,10 @@ class Cells {
   /// t counts the cell's own updates with running values, this one included.
   template <std::size_t count, class RuleAt>
   void step(RuleAt&& rule_at) {
+    if (count > names_.size()) {
+      fail(optimizer_, ": a rule of ", count, " running values, of which ", names_.size(),
+           " have names");
+    }
     std::vector<Expression<D>*> gradients;
     for (const Entry& entry : entries_) {
       if (entry.cell.owners() == 1) {

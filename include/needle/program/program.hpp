@@ -38,10 +38,11 @@ struct Program {
   Arithmetic arithmetic = Arithmetic::real;
   /// How many there are of each.
   std::uint8_t inputs = 0, constants = 0, steps = 0, outputs = 0, registers = 0;
-  /// The steps in order, and the values of the constants; beyond their numbers nothing is set,
-  /// since clearing a kilobyte takes longer than many a step.
+  /// The values of the constants.
+  double constant[max_constants] = {};
+  /// The steps in order; beyond their number nothing is set, since clearing half a kilobyte takes
+  /// longer than many a step.
   Step step[max_steps];
-  double constant[max_constants];
   /// The value each output stores; the last step comes last.
   std::uint8_t output[max_outputs];
 
