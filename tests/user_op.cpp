@@ -170,6 +170,39 @@ Tensor<D> is_odd(const Tensor<D>& x) {
   return apply(IsOdd{}, x);
 }
 
+/// x^3 whose gradient is found by differentiating.
+struct Differentiates {
+  static Shape shape(const Shape& x) { return x; }
+  template <Device D>
+  static Array<D> compute(const Array<D>& x) {
+    return Cube::compute(x);
+  }
+  template <Device D>
+  static std::array<Tensor<D>, 1> gradient(const Tensor<D>& g, const Tensor<D>&,
+                                           const Tensor<D>& x) {
+    return {g * grad(sum(x * x * x), {x})[0]};
+  }
+};
+
+/// An op of two inputs that is wrong somewhere.
+struct Wrong {
+  enum { too_few, wrong_shape, no_array, other_shape, other_dtype } where;
+  static Shape shape(const Shape& x, const Shape&) { return x; }
+  template <Device D>
+  Array<D> compute(const Array<D>& x, const Array<D>&) const {
+    if (where == no_array) return {};
+    if (where == other_shape) return Array<D>({1}, x.dtype);
+    if (where == other_dtype) return Array<D>(x.shape, needle::Dtype::int32);
+    return x;
+  }
+  template <Device D>
+  std::vector<Tensor<D>> gradient(const Tensor<D>& g, const Tensor<D>&, const Tensor<D>&,
+                                  const Tensor<D>&) const {
+    if (where == too_few) return {g};
+    return {where == wrong_shape ? sum(g) : g, g};
+  }
+};
+
 }  // namespace mine
 
 using namespace needle;
@@ -277,4 +310,42 @@ TEMPLATE_TEST_CASE("Several results are calculated together, once, and dropped o
   CHECK(refusal([] {
           mine::polar(Tensor<D>{1, 2}, Tensor<D>{1});
         }) == "polar: shapes (2,) and (1,); they must be equal");
+}
+
+TEMPLATE_TEST_CASE("A user's op that is wrong is refused by its name, and nothing is lost", "", Cpu,
+                   Reference) {
+  using D = TestType;
+  Tensor<D> x = {1, 2, 3};
+  x.requires_grad(true);
+  const auto backward = [&](mine::Wrong op) {
+    return refusal([&] { sum(apply(op, x, x * 2)).backward(); });
+  };
+  const auto value = [&](mine::Wrong op) {
+    return refusal([&] { apply(op, x, x * 2).realize(); });
+  };
+  CHECK(backward({mine::Wrong::too_few}) ==
+        "backward: wrong gives 1 gradients for 2 inputs; an input that has none is given an empty "
+        "tensor");
+  CHECK(backward({mine::Wrong::wrong_shape}) ==
+        "backward: wrong gives a gradient of shape () for an input of shape (3,)");
+  CHECK(value({mine::Wrong::no_array}) == "wrong: its compute gives no array");
+  CHECK(value({mine::Wrong::other_shape}) ==
+        "wrong: its compute gives an array of shape (1,) and " + str(real<D>) +
+            ", expected (3,) and " + str(real<D>));
+  CHECK(value({mine::Wrong::other_dtype}) ==
+        "wrong: its compute gives an array of shape (3,) and int32, expected (3,) and " +
+            str(real<D>));
+  CHECK(!x.grad().defined());
+  sum(square(x)).backward();
+  CHECK(list(x.grad()) == List{2, 4, 6});
+}
+
+TEMPLATE_TEST_CASE("A user's gradient may differentiate what lies on the way", "", Cpu, Reference) {
+  using D = TestType;
+  Tensor<D> x = {1, 2, 3};
+  x.requires_grad(true);
+  const Tensor<D> y = sum(apply(mine::Differentiates{}, x * 2) * square(x));  // 8 x^5
+  const Tensor<D> first = grad(y, {x})[0];
+  CHECK(list(first) == List{40, 640, 3240});
+  CHECK(list(grad(sum(first), {x})[0]) == List{160, 1280, 4320});
 }

@@ -170,6 +170,10 @@ class Node final : public Expression<D> {
   static void differentiate(const auto& op, std::span<Tensor<D>> to, const auto&... arguments) {
     if constexpr (requires { op.gradient(arguments...); }) {
       auto gradients = op.gradient(arguments...);
+      if (gradients.size() != to.size()) {
+        fail("backward: ", op_name<O>(), " gives ", gradients.size(), " gradients for ", to.size(),
+             " inputs; an input that has none is given an empty tensor");
+      }
       for (std::size_t k = 0; k < gradients.size(); ++k) to[k] = std::move(gradients[k]);
     } else {
       fail("backward: ", op_name<O>(), " has no gradient");
@@ -219,6 +223,8 @@ auto parts(const O& op, const Tensor<D>& whole, const Inputs&... x) {
   const std::array<Shape, n> shapes = op.shape(x.shape()...);
   std::array<Dtype, n> dtypes;
   if constexpr (requires { op.dtype(x.dtype()...); }) dtypes = op.dtype(x.dtype()...);
+  else if constexpr (requires { op.template dtype<D>(x.dtype()...); })
+    dtypes = op.template dtype<D>(x.dtype()...);
   else dtypes.fill(real<D>);
   std::array<Tensor<D>, n> results;
   for (std::size_t k = 0; k < n; ++k) {

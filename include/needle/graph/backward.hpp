@@ -52,7 +52,7 @@ std::vector<Tensor<T>> grad(const Tensor<D>& y, const std::vector<Tensor<T>>& ta
   tapes.collect(false);
   detail::Tape<T>& tape = tapes.of<T>();
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (targets[i].node().walk < 0) {
+    if (!tape.holds(targets[i].node())) {
       fail("grad: ", y.op(), " of shape ", y.shape(), " was not built on target ", i, ", ",
            targets[i].op(), " of shape ", targets[i].shape(),
            targets[i].requires_grad() ? "" : ", which does not require a gradient");

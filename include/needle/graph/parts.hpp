@@ -20,7 +20,7 @@ struct Bundle : Counted {
 template <Device D, std::size_t n>
 Array<D> bundle(std::array<Array<D>, n> parts) {
   std::size_t bytes = 0;
-  for (const Array<D>& part : parts) bytes += part.storage->bytes;
+  for (const Array<D>& part : parts) bytes += part ? part.storage->bytes : 0;
   const Ref kept(new Bundle<D, n>(std::move(parts)));
   Array<D> result;
   result.storage = Ref(new Storage<D>(kept->parts.data(), bytes, [kept] {}));

@@ -238,7 +238,14 @@ class Schedule {
   void run_op(int i) {
     arrays_.clear();
     for (const auto& input : nodes_[i]->inputs()) arrays_.push_back(array_of(*input));
-    set(*nodes_[i], nodes_[i]->compute(arrays_));
+    Expression<D>& node = *nodes_[i];
+    Array<D> value = node.compute(arrays_);
+    if (!value) fail(node.name(), ": its compute gives no array");
+    if (!(value.shape == node.shape) || value.dtype != node.dtype) {
+      fail(node.name(), ": its compute gives an array of shape ", value.shape, " and ", value.dtype,
+           ", expected ", node.shape, " and ", node.dtype);
+    }
+    set(node, std::move(value));
   }
 
   void set(Expression<D>& node, Array<D> value) {

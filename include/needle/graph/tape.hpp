@@ -10,12 +10,20 @@ class Tape final : public AnyTape {
  public:
   ~Tape() override {
     for (Expression<D>* node : nodes_) node->walk = -1;
+    for (const auto& [node, walk] : others_) node->walk = walk;
   }
 
+  /// Whether a node is on this tape. An op's gradient may differentiate too: then nodes are on that
+  /// tape for a while, and on this one again.
+  bool holds(const Expression<D>& node) const {
+    return node.walk >= 0 && static_cast<std::size_t>(node.walk) < nodes_.size() &&
+           nodes_[static_cast<std::size_t>(node.walk)] == &node;
+  }
   /// Puts a node on the tape.
   void visit(Expression<D>& node) {
-    if (!node.tracked || node.walk >= 0) return;
-    node.walk = 0;
+    if (!node.tracked || holds(node)) return;
+    if (node.walk >= 0) others_.emplace_back(&node, node.walk);
+    node.walk = static_cast<int>(nodes_.size());
     nodes_.push_back(&node);
   }
   /// Puts a node on the tape whose gradient is 1.
@@ -29,7 +37,7 @@ class Tape final : public AnyTape {
     step.wanted = step.leads = true;
   }
   /// Whether a gradient reaches a target through a node.
-  bool leads(const Expression<D>& node) const { return node.walk >= 0 && steps_[node.walk].leads; }
+  bool leads(const Expression<D>& node) const { return holds(node) && steps_[node.walk].leads; }
   /// Adds to the gradient of a node.
   void give(const Expression<D>& node, const Tensor<D>& g) { add(steps_[node.walk].grad, g); }
   /// The gradient of a target; absent where nothing flows.
@@ -97,6 +105,10 @@ class Tape final : public AnyTape {
           const Expression<D>& input = *node.inputs()[k];
           if (!leads(input) || !results[k].defined()) continue;
           if (node.kind() == Kind::scalar) results[k] = sum_to(results[k], input.shape);
+          if (!(results[k].shape() == input.shape)) {
+            fail(tapes.op, ": ", node.name(), " gives a gradient of shape ", results[k].shape(),
+                 " for an input of shape ", input.shape);
+          }
           give(input, results[k]);
         }
         x.clear(), results.clear();  // a value that these hold would be kept
@@ -154,7 +166,7 @@ class Tape final : public AnyTape {
   /// What the gradient reads of a node: itself, or where that is checkpointed a copy, which is
   /// calculated again when it is needed.
   Tensor<D> read(Expression<D>& node) const {
-    const bool copied = !copies_.empty() && node.walk >= 0 && copies_[node.walk];
+    const bool copied = !copies_.empty() && holds(node) && copies_[node.walk];
     return Tensor<D>(copied ? copies_[node.walk] : Ref(&node));
   }
   /// What the gradient of a node reads as its result: with inputs that are calculated again, so is
@@ -183,6 +195,8 @@ class Tape final : public AnyTape {
   }
 
   std::vector<Expression<D>*> nodes_, roots_;
+  std::vector<std::pair<Expression<D>*, int>>
+      others_;  // nodes of tapes that wait, and their places
   std::size_t collected_ = 0;
   std::vector<Step> steps_;
   std::vector<std::vector<Tensor<D>>> parts_;  // gradients of each result of nodes with several
