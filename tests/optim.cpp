@@ -30,7 +30,7 @@ struct Swaps {
 struct Sets {
   void operator()(const auto& number, auto& p, auto, auto& m) const { m = number(3), p = p + m; }
 };
-struct Keeps {
+struct LeavesAlone {
   void operator()(const auto&, auto& p, auto g, auto& m) const { p = p - g * (g + m); }
 };
 
@@ -372,7 +372,7 @@ DEVICE_TEST_CASE("A rule may read what was before it, swap values, set them and 
     CHECK(after_two_steps<D>(n, ReadsOld{}) == List{1 - 0.25 * 2 - 0.25 * (3 + 2), 3});
     CHECK(after_two_steps<D>(n, Swaps{}) == List{3, 2});
     CHECK(after_two_steps<D>(n, Sets{}) == List{7, 3});
-    CHECK(after_two_steps<D>(n, Keeps{}) == List{1 - 4 - 4, 0});
+    CHECK(after_two_steps<D>(n, LeavesAlone{}) == List{1 - 4 - 4, 0});
   }
 }
 
@@ -386,7 +386,7 @@ TEST_CASE("A rule that is too long, or has more running values than names, is re
   CHECK(feed_and_step.operator()<0>(Long{}, {}) ==
         "optim: a rule of more than 48 steps; that is what a program holds");
   CHECK(feed_and_step.operator()<0>(ManyNumbers{}, {}) == "optim: a rule of more than 32 numbers");
-  CHECK(feed_and_step.operator()<1>(Keeps{}, {}) ==
+  CHECK(feed_and_step.operator()<1>(LeavesAlone{}, {}) ==
         "test: a rule of 1 running values, of which 0 have names");
   CHECK(refusal([&] {
           optim::Cells<Cpu>("test", {"m", "m"}, {p.cell()});

@@ -67,96 +67,100 @@ NEEDLE_FN double join_chains(const float* chain) {
   (s = monoid == Monoid::sum       ? s + x                   \
        : monoid == Monoid::maximum ? NEEDLE_EXTREME(x, >, s) \
                                    : NEEDLE_EXTREME(x, <, s))
-#define NEEDLE_FOLD(NAME, TARGET)                                                                 \
-  template <int Bytes, Monoid monoid, int... T>                                                   \
-  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {             \
-    using Memory = typename VectorOf<Bytes>::Memory;                                              \
-    using Value = typename VectorOf<Bytes>::Value;                                                \
-    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                                 \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                                \
-    Value x[sizeof...(T)], s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};        \
-    for (; n >= chains; n -= chains, v += step) {                                                 \
-      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                            \
-      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                        \
-    }                                                                                             \
-    if (n > 0) {                                                                                  \
-      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),            \
-                               NEEDLE_FOLD_JOIN(s[T], x[T]))                                      \
-                      : void()),                                                                  \
-       ...);                                                                                      \
-    }                                                                                             \
-    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                                \
-  }                                                                                               \
-  template <int Bytes, Monoid monoid, int... T>                                                   \
-  TARGET void NAME##_levels(float* upper, const float* v, std::int64_t levels, bool first) {      \
-    using Memory = typename VectorOf<Bytes>::Memory;                                              \
-    using Value = typename VectorOf<Bytes>::Value;                                                \
-    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                                 \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                                \
-    const Value none = Value{} + static_cast<float>(identity_of(monoid));                         \
-    for (; levels > 0; --levels, first = false) {                                                 \
-      Value x[sizeof...(T)], s[] = {((void)T, none)...};                                          \
-      for (std::int64_t i = 0; i < runs_of_level; ++i, v += chains) {                             \
-        ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                          \
-        (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                      \
-      }                                                                                           \
-      if (!first) {                                                                               \
-        ((x[T] = s[T], s[T] = *reinterpret_cast<const Memory*>(upper + T * lanes),                \
-          NEEDLE_FOLD_JOIN(s[T], x[T])),                                                          \
-         ...);                                                                                    \
-      }                                                                                           \
-      ((*reinterpret_cast<Memory*>(upper + T * lanes) = s[T]), ...);                              \
-    }                                                                                             \
-  }                                                                                               \
-  template <int Bytes, Monoid monoid, int... T>                                                   \
-  TARGET void NAME##_rows(double* out, const float* v, std::int64_t rows, std::int64_t length) {  \
-    using Memory = typename VectorOf<Bytes>::Memory;                                              \
-    using Value = typename VectorOf<Bytes>::Value;                                                \
-    using Bits = typename VectorOf<Bytes>::Bits;                                                  \
-    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                                \
-    const Value none = Value{} + static_cast<float>(identity_of(monoid));                         \
-    const auto rest = static_cast<std::int32_t>(length % block);                                  \
-    Bits place;                                                                                   \
-    for (int j = 0; j < lanes; ++j) place[j] = j;                                                 \
-    for (; rows > 0; --rows, v += length) {                                                       \
-      Value x[sizeof...(T)], s[] = {((void)T, none)...};                                          \
-      const float* at = v;                                                                        \
-      std::int64_t n = length - rest;                                                             \
-      for (; n >= chains; n -= chains, at += chains) {                                            \
-        ((x[T] = *reinterpret_cast<const Memory*>(at + T * lanes)), ...);                         \
-        (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                      \
-      }                                                                                           \
-      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(at + T * lanes),           \
-                               NEEDLE_FOLD_JOIN(s[T], x[T]))                                      \
-                      : void()),                                                                  \
-       ...);                                                                                      \
-      /* What is left are the last of the last 16. */                                             \
-      at = v + length - block;                                                                    \
-      ((rest > 0 && T * lanes < block                                                             \
-            ? (void)(x[T] = *reinterpret_cast<const Memory*>(at + T * lanes),                     \
-                     x[T] = place + T * lanes >= static_cast<std::int32_t>(block) - rest ? x[T]   \
-                                                                                         : none,  \
-                     NEEDLE_FOLD_JOIN(s[T], x[T]))                                                \
-            : void()),                                                                            \
-       ...);                                                                                      \
-      alignas(64) float chain[chains];                                                            \
-      ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                              \
-      *out++ = join_chains<Join<monoid>>(chain);                                                  \
-    }                                                                                             \
-  }                                                                                               \
-  template <Monoid monoid>                                                                        \
-  TARGET double NAME##_joined(const float* chain) {                                               \
-    return join_chains<Join<monoid>>(chain);                                                      \
-  }                                                                                               \
-  template <int Bytes, Monoid monoid, int... T>                                                   \
-  constexpr FoldLoops NAME##_of = {NAME<Bytes, monoid, T...>, NAME##_levels<Bytes, monoid, T...>, \
-                                   NAME##_rows<Bytes, monoid, T...>, NAME##_joined<monoid>};      \
-  template <int Bytes, int... T>                                                                  \
-  FoldLoops NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                         \
-    constexpr FoldLoops loops[] = {NAME##_of<Bytes, Monoid::sum, T...>,                           \
-                                   NAME##_of<Bytes, Monoid::maximum, T...>,                       \
-                                   NAME##_of<Bytes, Monoid::minimum, T...>};                      \
-    return loops[static_cast<int>(monoid)];                                                       \
+#define NEEDLE_FOLD(NAME, TARGET)                                                                \
+  template <int Bytes, Monoid monoid, int... T>                                                  \
+  TARGET void NAME(float* chain, const float* v, std::int64_t n, std::int64_t step) {            \
+    using Memory = typename VectorOf<Bytes>::Memory;                                             \
+    using Value = typename VectorOf<Bytes>::Value;                                               \
+    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                                \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                               \
+    Value x[sizeof...(T)], s[] = {*reinterpret_cast<const Memory*>(chain + T * lanes)...};       \
+    for (; n >= chains; n -= chains, v += step) {                                                \
+      ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                           \
+      (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                       \
+    }                                                                                            \
+    if (n > 0) {                                                                                 \
+      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(v + T * lanes),           \
+                               NEEDLE_FOLD_JOIN(s[T], x[T]))                                     \
+                      : void()),                                                                 \
+       ...);                                                                                     \
+    }                                                                                            \
+    ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                               \
+  }                                                                                              \
+  template <int Bytes, Monoid monoid, int... T>                                                  \
+  TARGET void NAME##_levels(float* upper, const float* v, std::int64_t levels, bool first) {     \
+    using Memory = typename VectorOf<Bytes>::Memory;                                             \
+    using Value = typename VectorOf<Bytes>::Value;                                               \
+    using Bits [[maybe_unused]] = typename VectorOf<Bytes>::Bits;                                \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                               \
+    const Value zero = {}, none = zero + static_cast<float>(identity_of(monoid));                \
+    for (; levels > 0; --levels, first = false) {                                                \
+      Value x[sizeof...(T)], s[] = {((void)T, none)...};                                         \
+      for (std::int64_t i = 0; i < runs_of_level; ++i, v += chains) {                            \
+        ((x[T] = *reinterpret_cast<const Memory*>(v + T * lanes)), ...);                         \
+        (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                     \
+      }                                                                                          \
+      if (!first) {                                                                              \
+        ((x[T] = s[T], s[T] = *reinterpret_cast<const Memory*>(upper + T * lanes),               \
+          NEEDLE_FOLD_JOIN(s[T], x[T])),                                                         \
+         ...);                                                                                   \
+      }                                                                                          \
+      ((*reinterpret_cast<Memory*>(upper + T * lanes) = s[T]), ...);                             \
+    }                                                                                            \
+  }                                                                                              \
+  template <int Bytes, Monoid monoid, int... T>                                                  \
+  TARGET void NAME##_rows(double* out, const float* v, std::int64_t rows, std::int64_t length) { \
+    using Memory = typename VectorOf<Bytes>::Memory;                                             \
+    using Value = typename VectorOf<Bytes>::Value;                                               \
+    using Bits = typename VectorOf<Bytes>::Bits;                                                 \
+    constexpr int lanes = Bytes / static_cast<int>(sizeof(float));                               \
+    const Value zero = {}, none = zero + static_cast<float>(identity_of(monoid));                \
+    const auto rest = static_cast<std::int32_t>(length % block);                                 \
+    Bits place;                                                                                  \
+    for (int j = 0; j < lanes; ++j) place[j] = j;                                                \
+    for (; rows > 0; --rows, v += length) {                                                      \
+      Value x[sizeof...(T)], s[] = {((void)T, none)...};                                         \
+      const float* at = v;                                                                       \
+      std::int64_t n = length - rest;                                                            \
+      for (; n >= chains; n -= chains, at += chains) {                                           \
+        ((x[T] = *reinterpret_cast<const Memory*>(at + T * lanes)), ...);                        \
+        (NEEDLE_FOLD_JOIN(s[T], x[T]), ...);                                                     \
+      }                                                                                          \
+      ((T * lanes < n ? (void)(x[T] = *reinterpret_cast<const Memory*>(at + T * lanes),          \
+                               NEEDLE_FOLD_JOIN(s[T], x[T]))                                     \
+                      : void()),                                                                 \
+       ...);                                                                                     \
+      /* What is left are the last of the last 16. */                                            \
+      at = v + length - block;                                                                   \
+      ((rest > 0 && T * lanes < block                                                            \
+            ? (void)(x[T] = *reinterpret_cast<const Memory*>(at + T * lanes),                    \
+                     x[T] = place + T * lanes >= static_cast<std::int32_t>(block) - rest ? x[T]  \
+                                                                                         : none, \
+                     NEEDLE_FOLD_JOIN(s[T], x[T]))                                               \
+            : void()),                                                                           \
+       ...);                                                                                     \
+      alignas(64) float chain[chains];                                                           \
+      ((*reinterpret_cast<Memory*>(chain + T * lanes) = s[T]), ...);                             \
+      *out++ = join_chains<Join<monoid>>(chain);                                                 \
+    }                                                                                            \
+  }                                                                                              \
+  template <Monoid monoid>                                                                       \
+  TARGET double NAME##_joined(const float* chain) {                                              \
+    return join_chains<Join<monoid>>(chain);                                                     \
+  }                                                                                              \
+  template <int Bytes, Monoid monoid, int... T>                                                  \
+  FoldLoops NAME##_of() {                                                                        \
+    return {NAME<Bytes, monoid, T...>, NAME##_levels<Bytes, monoid, T...>,                       \
+            NAME##_rows<Bytes, monoid, T...>, NAME##_joined<monoid>};                            \
+  }                                                                                              \
+  template <int Bytes, int... T>                                                                 \
+  FoldLoops NAME##_for(Monoid monoid, std::integer_sequence<int, T...>) {                        \
+    switch (monoid) {                                                                            \
+      case Monoid::sum: return NAME##_of<Bytes, Monoid::sum, T...>();                            \
+      case Monoid::maximum: return NAME##_of<Bytes, Monoid::maximum, T...>();                    \
+      case Monoid::minimum: break;                                                               \
+    }                                                                                            \
+    return NAME##_of<Bytes, Monoid::minimum, T...>();                                            \
   }
 
 NEEDLE_FOLD(fold_baseline, )

@@ -253,8 +253,10 @@ M clone(const M& module) {
       if (first->second != &p) p.tie_to(*first->second);
     }
   } again;
-  for_each_parameter<D>(
-      module, [&](const auto&, const auto& p) { again.seen.emplace_back(p.cell(), nullptr); });
+  const auto remember = [&](const auto&, const auto& p) {
+    again.seen.emplace_back(p.cell(), nullptr);
+  };
+  for_each_parameter<D>(module, remember);
   M copy = module;
   nn::visit<D>(again, copy);
   return copy;
