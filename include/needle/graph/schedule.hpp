@@ -239,6 +239,8 @@ class Schedule {
     arrays_.clear();
     for (const auto& input : nodes_[i]->inputs()) arrays_.push_back(array_of(*input));
     Expression<D>& node = *nodes_[i];
+    // What a compute builds is its own: it does not matter to it who asked for the value, and how.
+    const Restore unaffected(thread_mode, ThreadMode{});
     Array<D> value = node.compute(arrays_);
     if (!value) fail(node.name(), ": its compute gives no array");
     if (!(value.shape == node.shape) || value.dtype != node.dtype) {
