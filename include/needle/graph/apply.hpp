@@ -85,7 +85,7 @@ NEEDLE_NOINLINE Shape common_shape(std::span<const Ref<Expression<D>>> inputs,
 
 template <class O>
 constexpr OpTraits traits_of() {
-  OpTraits traits{.kind = Kind::other, .name = op_name<O>};
+  OpTraits traits{.kind = Kind::other, .name = op_name<typename Written<O>::Op>};
   if constexpr (ScalarOp<O>) {
     using F = typename O::Function;
     traits.kind = Kind::scalar, traits.function = scalar::code<F>,
@@ -130,7 +130,7 @@ class Node final : public Expression<D> {
   Node(const O& op, const Shape& shape, Dtype dtype, std::span<Ref<Expression<D>>> inputs)
       : Expression<D>(op_traits<O>, shape, dtype), op_(op) {
     if constexpr (ReductionOp<O>) this->axes = op_.mask;
-    if constexpr (std::same_as<O, Part>) this->part = op_.index;
+    if constexpr (!std::same_as<O, typename Written<O>::Op>) this->part = op_.index;
     this->connect(inputs);
   }
 
@@ -228,7 +228,7 @@ auto parts(const O& op, const Tensor<D>& whole, const Inputs&... x) {
   else dtypes.fill(real<D>);
   std::array<Tensor<D>, n> results;
   for (std::size_t k = 0; k < n; ++k) {
-    results[k] = apply(Part{static_cast<std::int16_t>(k), shapes[k], dtypes[k]}, whole);
+    results[k] = apply(Part<O>{static_cast<std::int16_t>(k), shapes[k], dtypes[k]}, whole);
   }
   return results;
 }

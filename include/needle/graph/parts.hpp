@@ -28,7 +28,8 @@ Array<D> bundle(std::array<Array<D>, n> parts) {
   return result;
 }
 
-/// One of several results.
+/// One of several results of an op.
+template <class O>
 struct Part {
   static constexpr unsigned reads = reads_nothing;
   std::int16_t index;
@@ -40,6 +41,16 @@ struct Part {
   Array<D> compute(const Array<D>& whole) const {
     return static_cast<const Array<D>*>(whole.storage->data)[index];
   }
+};
+
+/// What users wrote: the op itself, or that which it is a result of.
+template <class O>
+struct Written {
+  using Op = O;
+};
+template <class O>
+struct Written<Part<O>> {
+  using Op = O;
 };
 
 template <class>
