@@ -231,6 +231,11 @@ TEST_CASE("A loader refuses what cannot be loaded") {
   CHECK(refusal([] {
           DataLoader({ones<Cpu>({}), ones<Cpu>({})});
         }) == "data loader: x () and y () do not hold the same number of items");
+  CHECK(refusal([] {
+          DataLoader({ones<Cpu>({3}), {}});
+        }) ==
+        "data loader: an empty tensor as y of the dataset; it takes the examples and their "
+        "labels");
   CHECK(refusal([] { DataLoader(items(3), {.batch = 0}); }) ==
         "data loader: a batch of 0; it takes 1 or more");
   CHECK(refusal([] { DataLoader(items(3), {.workers = -1}); }) ==

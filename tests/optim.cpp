@@ -1,5 +1,7 @@
 #include <set>
 
+#include "needle/nn/activation.hpp"
+#include "needle/nn/any_module.hpp"
 #include "needle/nn/batch_norm.hpp"
 #include "needle/nn/container.hpp"
 #include "needle/nn/linear.hpp"
@@ -32,6 +34,19 @@ struct Sets {
 };
 struct LeavesAlone {
   void operator()(const auto&, auto& p, auto g, auto& m) const { p = p - g * (g + m); }
+};
+
+/// A module that cannot be assigned.
+class Fixed {
+ public:
+  explicit Fixed(double value) : value_(value) {}
+  Fixed(const Fixed&) = default;
+  Fixed& operator=(const Fixed&) = delete;
+  Tensor<> operator()(const Tensor<>& x) const { return x + value_; }
+  void fields(auto&&) {}
+
+ private:
+  double value_;
 };
 
 struct Long {
@@ -233,6 +248,36 @@ TEST_CASE(
         "optimizer was made, which assign() avoids");
 }
 
+TEST_CASE("A snapshot reaches what is inside of an AnyModule, where the types agree") {
+  std::vector<nn::AnyModule<>> model{nn::Linear<>{2, 3}, nn::ReLU{}, nn::Linear<>{3, 1}};
+  std::vector<Ref<Cell<Cpu>>> cells = nn::parameters(model[0]);
+  for (const auto& cell : nn::parameters(model[2])) cells.push_back(cell);
+  optim::SGD opt(cells, {.lr = 0.1});
+  const Tensor<> x{{1, 2}, {3, -1}};
+  const auto step = [&] {
+    const Tensor<> loss = sum(square(model[2](model[1](model[0](x))) - 1));
+    opt.zero_grad();
+    loss.backward();
+    opt.step();
+    return loss.item();
+  };
+  const auto best = model;
+  const float first = step(), second = step();
+  model = best;
+  CHECK(step() == first);
+  CHECK(step() == second);
+
+  model[1] = nn::Linear<>{3, 3};  // of another type: the new one is held
+  CHECK(nn::parameters(model[1]).size() == 2);
+  model[1] = nn::AnyModule<>();
+  CHECK(nn::parameters(model[1]).empty());
+  model[1] = best[1];
+  CHECK(list(model[1](Tensor<>{0})) == List{0});
+  nn::AnyModule<> a = Fixed(1), b = Fixed(2);
+  a = std::as_const(b);
+  CHECK(list(a(Tensor<>{1})) == List{3});
+}
+
 TEST_CASE("Options may change between steps, momentum from none and back too") {
   const nn::Parameter<> p = parameter({0});
   optim::SGD sgd({p.cell()}, {.lr = 1});
@@ -319,9 +364,11 @@ TEST_CASE("A state that does not fit is refused in one message, and nothing chan
   auto bad = good;
   bad.erase("1.step");
   bad["0.exp_avg"] = zeros({3});
+  bad["0.exp_avg_sq"] = {};
   CHECK(refusal([&] { adam.load_state(bad); }) ==
         "adam: the state does not fit:\n"
         "  0.exp_avg is (3,) of float32, expected (2,) of float32\n"
+        "  empty: 0.exp_avg_sq (2,)\n"
         "  missing: 1.step ()");
   bad = good;
   bad["1.step"] = full({}, -3, Dtype::int32);
@@ -331,6 +378,9 @@ TEST_CASE("A state that does not fit is refused in one message, and nothing chan
   bad["0.momentum_buffer"] = zeros({2});
   CHECK(refusal([&] { adam.load_state(bad); }) ==
         "adam: the state does not fit:\n  unexpected: 0.momentum_buffer (2,)");
+  bad["0.momentum_buffer"] = {};
+  CHECK(refusal([&] { adam.load_state(bad); }) ==
+        "adam: the state does not fit:\n  unexpected: 0.momentum_buffer");
   std::vector<Ref<Cell<Cpu>>> ten;
   for (int i = 0; i < 10; ++i) ten.push_back(parameter({1}).cell());
   CHECK_THAT(refusal([&] { optim::Adam(ten).load_state({}); }),
@@ -374,6 +424,17 @@ DEVICE_TEST_CASE("A rule may read what was before it, swap values, set them and 
     CHECK(after_two_steps<D>(n, Sets{}) == List{7, 3});
     CHECK(after_two_steps<D>(n, LeavesAlone{}) == List{1 - 4 - 4, 0});
   }
+}
+
+TEST_CASE("A rule that cannot be made has counted no step") {
+  const nn::Parameter<> p = parameter({2});
+  optim::Cells<Cpu> cells("test", {"m"}, {p.cell()});
+  feed(p, Tensor<>{1});
+  CHECK(refusal([&] {
+          cells.step<1>([](std::int64_t t) -> LeavesAlone { fail("no rule for ", t); });
+        }) == "no rule for 1");
+  CHECK(cells.state_dict().at("0.step").item<std::int32_t>() == 0);
+  CHECK(p->item() == 2);
 }
 
 TEST_CASE("A rule that is too long, or has more running values than names, is refused") {

@@ -24,6 +24,12 @@ struct Twice {
   void fields(auto&& f) { f("weight", a), f("weight", b); }
 };
 
+/// An op that fails when it is calculated.
+struct NoValue {
+  static Shape shape(const Shape& x) { return x; }
+  static Array<Cpu> compute(const Array<Cpu>&) { return {}; }
+};
+
 /// A training run that can stop after any batch and go on from a file.
 class Run {
  public:
@@ -194,6 +200,17 @@ TEST_CASE("All that does not fit a module is said in one message, and nothing ch
         "  dtype: steps is float32, expected int32\n"
         "  unexpected: head.weight (2, 2)");
   CHECK(list(*model.fc.weight) == before);
+}
+
+TEST_CASE("A state whose values cannot be calculated changes nothing") {
+  Small model;
+  io::Tensors<> state = io::state_dict(model);
+  for (auto& [name, tensor] : state) tensor = zeros(tensor.shape(), tensor.dtype());
+  state["norm.weight"] = apply(NoValue{}, ones({2}));
+  const List before = list(*model.fc.weight);
+  CHECK(refusal([&] { io::load_state(model, state); }) == "no_value: its compute gives no array");
+  CHECK(list(*model.fc.weight) == before);
+  CHECK(list(*model.fc.bias) != List{0, 0});
 }
 
 TEST_CASE("A file that does not fit is named") {

@@ -51,6 +51,10 @@ class DataLoader {
   /// length and options out of range.
   explicit DataLoader(TensorDataset dataset, LoaderOptions options = {})
       : dataset_(std::move(dataset)), options_(std::move(options)) {
+    if (!dataset_.x.defined() || !dataset_.y.defined()) {
+      fail("data loader: an empty tensor as ", dataset_.x.defined() ? "y" : "x",
+           " of the dataset; it takes the examples and their labels");
+    }
     const Shape &x = dataset_.x.shape(), &y = dataset_.y.shape();
     if (x.ndim() == 0 || y.ndim() == 0 || x[0] != y[0]) {
       fail("data loader: x ", x, " and y ", y, " do not hold the same number of items");

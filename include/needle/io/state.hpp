@@ -48,6 +48,10 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
                                  : text("\n  unexpected: ", name);
   }
   if (!problems.empty()) fail(source, ": does not fit the module:", problems);
+  // What is not calculated yet, and fails, fails here.
+  for (const auto& [name, tensor] : state) {
+    if (expected.contains(name)) tensor.data();
+  }
   const auto set = [&](const std::string& name, const auto& value) {
     value.assign(Tensor<D>(converted(state.at(name).data(), value->dtype())));
   };

@@ -122,11 +122,12 @@ class Cells {
     for (Entry& entry : entries_) {
       const Tensor<D> gradient = entry.cell->grad();
       if (!gradient.defined()) continue;
-      if (count > 0) begin(entry), ++entry.steps;
-      if (entry.steps != recorded) {
-        recorded = entry.steps;
-        program = detail::program_of<count>(rule_at(recorded));
+      const std::int64_t t = entry.steps + (count > 0);
+      if (t != recorded) {
+        program = detail::program_of<count>(rule_at(t));
+        recorded = t;
       }
+      if (count > 0) begin(entry), entry.steps = t;
       entry.cell->update([&](Array<D>& value) {
         Array<D> inputs[2 + count] = {value, gradient.data()}, outputs[count + 1];
         std::copy_n(entry.running.begin(), count, inputs + 2);
@@ -162,8 +163,8 @@ class Cells {
     std::size_t used = 0;
     const auto found = [&](const std::string& name, const Shape& shape, Dtype dtype) {
       const auto at = state.find(name);
-      if (at == state.end()) {
-        add_problem("missing: ", name, " ", shape);
+      if (at == state.end() || !at->second.defined()) {
+        add_problem(at == state.end() ? "missing: " : "empty: ", name, " ", shape);
         return Tensor<D>();
       }
       ++used;
@@ -188,7 +189,7 @@ class Cells {
     for (const auto& [name, value] : state) {
       if (used == state.size() || !problems.empty()) break;
       if (expects(name, loaded)) continue;
-      add_problem("unexpected: ", name, " ", value.shape());
+      add_problem("unexpected: ", name, value.defined() ? text(" ", value.shape()) : "");
     }
     if (more > 0) problems += text("\n  and ", more, " more");
     if (!problems.empty()) fail(optimizer_, ": ", source, " does not fit:", problems);
