@@ -18,6 +18,16 @@ DEVICE_TEST_CASE("Constants of any shape and type take the memory of one element
   CHECK((full<D>({1 << 20, 1 << 20}, 3) * 2)[{5, 7}].shape().size() == 1);
 }
 
+DEVICE_TEST_CASE("A constant of an integer dtype is a whole number, however it is read") {
+  const Tensor<D> c = full<D>({2}, 2.7, Dtype::int32), mask = full<D>({2}, 0.5, Dtype::uint8);
+  CHECK(list(c) == List{2, 2});
+  CHECK(list(c * 0.5) == List{1, 1});
+  CHECK(list(to_real(c)) == List{2, 2});
+  CHECK(mean(c).item() == 2);
+  CHECK(list(full<D>({1}, -2.7, Dtype::int32) * 1.0) == List{-2});
+  CHECK(list(where(mask, ones<D>({2}), 0)) == List{0, 0});
+}
+
 DEVICE_TEST_CASE("A constant may be a leaf that is differentiated by") {
   const Tensor<D> x = ones<D>({2, 3}).requires_grad(true);
   sum(x * x * 3).backward();
@@ -40,6 +50,7 @@ DEVICE_TEST_CASE("Sequences stop before their end, whatever the step") {
 DEVICE_TEST_CASE("The unit matrix and one-hot rows") {
   CHECK(list(eye<D>(2)) == List{1, 0, 0, 1});
   CHECK(list(eye<D>(0)).empty());
+  CHECK(refusal([] { eye<D>(-1); }) == "eye: -1 rows and columns; it takes 0 or more");
   const Tensor<D> rows = one_hot(reshape(ints<D>({2, 0, 7, 1}), {2, 2}), 3);
   CHECK(str(rows.shape()) == "(2, 2, 3)");
   CHECK(rows.dtype() == real<D>);

@@ -81,8 +81,9 @@ decltype(auto) visit_storage(Dtype dtype, F&& f) {
   return visit(dtype, f);
 }
 
-/// A number as elements of this type hold it; what is no float of 16 bits is left as it is.
+/// A number as elements of this type hold it, if they do (`check_holds`): integers drop a fraction.
 constexpr double rounded_to(double value, Dtype dtype) {
+  if (!is_float(dtype)) return static_cast<double>(static_cast<std::int64_t>(value));
   if (dtype == Dtype::bfloat16) return BFloat16(value);
   if (dtype == Dtype::float16) return Float16(value);
   return value;

@@ -260,8 +260,8 @@ void check_stored(Dtype dtype, std::string_view op) {
 }
 }  // namespace detail
 
-/// A tensor of one value everywhere; it takes no memory. A value that an integer dtype does not
-/// hold is refused; one of a float of 16 bits is rounded.
+/// A tensor of one value everywhere; it takes no memory. A value out of an integer dtype's range is
+/// refused, and a fraction dropped; one of a float of 16 bits is rounded.
 template <Device D>
 Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
   if (dtype != real<D>) {

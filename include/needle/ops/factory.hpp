@@ -68,6 +68,7 @@ Tensor<D> arange(S stop, Dtype dtype = real<D>) {
 /// The n x n matrix with ones on its diagonal.
 template <Device D = DefaultDevice>
 Tensor<D> eye(std::int64_t n) {
+  if (n < 0) fail("eye: ", n, " rows and columns; it takes 0 or more");
   const Tensor<D> at = arange<D>(n, Dtype::int32);
   return cast(reshape(at, {n, 1}) == at, real<D>);
 }
