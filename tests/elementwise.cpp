@@ -77,6 +77,14 @@ DEVICE_TEST_CASE("A whole power has all derivatives at 0, and one of 0 elsewhere
   for (int order = 0; order < 6; ++order, y = grad(sum(y), {x})[0]) at_zero.push_back(list(y)[0]);
   CHECK(at_zero == List{0, 0, 0, 0, 24, 0});
   CHECK(list(grad(sum(grad(sum(pow(x, 0)), {x})[0]), {x})[0]) == List{0, 0});
+  const Tensor<D> tiny = Tensor<D>{1e-30}.requires_grad(true);  // whose powers below -1 overflow
+  CHECK(list(grad(sum(pow(tiny, 0)), {tiny})[0]) == List{0});
+  Tensor<D> line = pow(tiny, Tensor<D>{1});
+  List at_tiny;
+  for (int order = 0; order < 4; ++order, line = grad(sum(line), {tiny})[0]) {
+    at_tiny.push_back(list(line)[0]);
+  }
+  CHECK(at_tiny == List{list(tiny)[0], 1, 0, 0});
   const Tensor<D> b = Tensor<D>{0, 0}.requires_grad(true);  // d/db d/dx x^b = 1 / x at b = 0
   CHECK(list(grad(sum(grad(sum(pow(x, b)), {x})[0]), {b})[0])[1] == 0.5);
 }

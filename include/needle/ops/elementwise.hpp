@@ -142,10 +142,12 @@ struct Divide {
 struct Power {
   using Function = scalar::Power;
   static auto gradient(const auto& g, const auto& y, const auto& a, const auto& b) {
-    // 0 to the power 0 is 1 whatever the first 0 is changed to, and 0 to a power that is not
-    // negative stays what it is. The choice is made before `pow` and `log`: after them, derivatives
-    // of the branch not taken would be 0 times infinity.
-    const auto exponent = where((a == 0) * (b == 0), 1, b) - 1;
+    // Anything to the power 0 is 1 whatever it is changed to; where b is differentiated too,
+    // d2/dadb is 1/a there, so only for a = 0. And 0 to a power that is not negative stays what it
+    // is. The choice is made before `pow` and `log`: after them, derivatives of the branch not
+    // taken would be 0 times infinity.
+    const auto flat = b.requires_grad() ? (a == 0) * (b == 0) : b == 0;
+    const auto exponent = where(flat, 1, b) - 1;
     const auto base = where((a == 0) * (b >= 0), 1, a);
     return std::array{g * b * pow(a, exponent), g * y * log(base)};
   }
