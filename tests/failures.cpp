@@ -199,5 +199,10 @@ DEVICE_TEST_CASE(
   const Tensor<D> y = log(x);
   CHECK(std::isnan(list(y)[0]));
   const Setting check(settings.check_nan, true);
-  CHECK_THAT(refusal([&] { (y + 1).values(); }), Catch::Matchers::StartsWith("add: made "));
+  CHECK_THAT(refusal([&] { (y + 1).values(); }),
+             Catch::Matchers::StartsWith("add: its input 0, a log of shape (2,), holds ") &&
+                 Catch::Matchers::EndsWith("nan already (NEEDLE_CHECK_NAN)"));
+  const Tensor<D> data{1, INFINITY};
+  CHECK(refusal([&] { sum(2 * data).item(); }) ==
+        "multiply: its input 1, a leaf of shape (2,), holds inf already (NEEDLE_CHECK_NAN)");
 }

@@ -251,19 +251,25 @@ class Schedule {
   }
 
   void set(Expression<D>& node, Array<D> value) {
-    if (settings.check_nan && is_float(node.dtype)) check_finite(node, value);
+    if (settings.check_nan) check_finite(node, value);
     node.value = std::move(value);
     node.pending_depth = 0;
     node.pending_bytes = 0;
   }
 
-  static void check_finite(const Expression<D>& node, const Array<D>& value) {
-    for (auto element : download<typename D::Real>(readable(value))) {
-      if (element - element != 0) {
-        fail(node.name(), ": made ", element, " in its result of shape ", node.shape,
-             "; it is the first op that did (NEEDLE_CHECK_NAN)");
+  static void check_finite(Expression<D>& node, const Array<D>& value) {
+    const double made = not_finite(value);
+    if (made == 0) return;
+    int k = 0;
+    for (const auto& input : node.inputs()) {
+      if (const double given = not_finite(array_of(*input)); given != 0) {
+        fail(node.name(), ": its input ", k, ", a ", input->name(), " of shape ", input->shape,
+             ", holds ", given, " already (NEEDLE_CHECK_NAN)");
       }
+      ++k;
     }
+    fail(node.name(), ": made ", made, " in its result of shape ", node.shape,
+         "; it is the first op that did (NEEDLE_CHECK_NAN)");
   }
 
   /// Drops what had its last use in this group.

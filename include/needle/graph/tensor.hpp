@@ -85,6 +85,16 @@ std::vector<T> values_of(const Array<D>& array) {
   });
 }
 
+/// The first NaN or infinity of an array; 0 where there is none.
+template <Device D>
+double not_finite(const Array<D>& array) {
+  if (!is_float(array.dtype)) return 0;
+  for (const auto element : download<typename D::Real>(readable(array))) {
+    if (element - element != 0) return element;
+  }
+  return 0;
+}
+
 /// The first element, converted to `T`.
 template <Number T, Device D>
 T item_of(const Array<D>& array) {

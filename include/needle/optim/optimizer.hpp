@@ -134,6 +134,10 @@ class Cells {
         std::copy_n(entry.running.begin(), count, outputs);
         outputs[count] = value;
         execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+        if (const double made = settings.check_nan ? needle::detail::not_finite(value) : 0) {
+          fail(optimizer_, ": made ", made, " in a parameter of shape ", value.shape,
+               " (NEEDLE_CHECK_NAN)");
+        }
       });
     }
   }
