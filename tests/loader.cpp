@@ -145,6 +145,8 @@ TEST_CASE("An exception in a transform reaches the loop, in its turn") {
     }
     CHECK(message == "item 13");
     CHECK(seen.size() == 6);
+    auto pass = loader.epoch(0, 6);
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(pass.next(), "item 13");
   }
 }
 

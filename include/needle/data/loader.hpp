@@ -163,12 +163,19 @@ class DataLoader<D>::Epoch {
   Epoch(const Epoch&) = delete;
   ~Epoch() { stop(); }
 
-  /// The next batch, or nothing when the pass is over. An exception of a transform comes out here.
+  /// The next batch, or nothing when the pass is over. An exception of a transform comes out here,
+  /// and whenever this is called again: the pass goes no further.
   std::optional<Batch<D>> next() {
+    if (error_) std::rethrow_exception(error_);
     if (next_ == end_) return std::nullopt;
-    const Prepared batch = threads_.empty() ? loader_.prepare(items(next_), number_) : take();
-    ++next_;
-    return Batch<D>{on_device(batch.x), on_device(batch.y)};
+    try {
+      const Prepared batch = threads_.empty() ? loader_.prepare(items(next_), number_) : take();
+      ++next_;
+      return Batch<D>{on_device(batch.x), on_device(batch.y)};
+    } catch (...) {
+      error_ = std::current_exception();
+      throw;
+    }
   }
 
   /// What a pass is compared with to see whether it is over.
@@ -263,6 +270,7 @@ class DataLoader<D>::Epoch {
   const std::uint64_t number_;
   const std::int64_t first_;
   std::int64_t next_;
+  std::exception_ptr error_;  // what ended the pass
   const std::int64_t end_;
   std::vector<std::int64_t> order_;
   std::vector<Slot> slots_;
