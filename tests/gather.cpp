@@ -120,4 +120,8 @@ DEVICE_TEST_CASE("Indices of another type or shape are refused") {
   CHECK(refusal([&] {
           scatter_add({3}, 0, ints<D>({0, 1}), Tensor<D>{1});
         }) == "scatter_add: index (2,) and source (1,) differ in shape");
+  CHECK_THAT(refusal([&] {
+               scatter_add({3, 1}, 0, ints<D>({0, 1}), Tensor<D>{1, 2});
+             }),
+             Catch::Matchers::StartsWith("scatter_add: index (2,) does not fit (3, 1) "));
 }

@@ -132,6 +132,7 @@ TEST_CASE("a compressed file is read as the plain one") {
   CHECK(read_idx(folder / "images").values == parse(plain).values);
   const std::string members = gzip(plain.substr(0, 7)) + gzip(plain.substr(7)) + gzip("");
   CHECK(parse(members).values == parse(plain).values);
+  CHECK(parse(members + std::string(100, '\0')).values == parse(plain).values);
 }
 
 TEST_CASE("a damaged compressed file is refused") {
@@ -147,6 +148,8 @@ TEST_CASE("a damaged compressed file is refused") {
   CHECK_THROWS_WITH(parse(wrong_sum), ContainsSubstring("damaged: incorrect data check"));
   CHECK_THROWS_WITH(parse(whole + "more"),
                     "x: byte " + std::to_string(whole.size()) + ": unexpected bytes after the end");
+  CHECK_THROWS_WITH(parse(whole + std::string(3, '\0') + "more"),
+                    ContainsSubstring("unexpected bytes after the end"));
   CHECK_THROWS_WITH(parse(gzip(idx({300}, 299))), "x: byte 307: the file ends inside its values");
   CHECK_THROWS_WITH(parse(gzip(idx({300}, 301))), "x: byte 308: unexpected bytes after 300 values");
 }

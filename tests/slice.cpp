@@ -144,6 +144,9 @@ DEVICE_TEST_CASE("Split cuts along the axis that was asked for, also the third")
   CHECK(parts.size() == 2);
   CHECK(list(parts[0]) == List{0, 1, 2, 3, 6, 7, 8, 9});
   CHECK(list(parts[1]) == List{4, 5, 10, 11});
+  const std::vector<Tensor<D>> none = split(zeros<D>({2, 0}), 3, 1);
+  REQUIRE(none.size() == 1);
+  CHECK(none[0].shape() == Shape{2, 0});
 }
 
 DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {

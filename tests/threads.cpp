@@ -141,14 +141,15 @@ TEST_CASE("set_num_threads may be called between regions, also while others run"
   REQUIRE(good.load());
 }
 
-TEST_CASE("set_num_threads refuses less than one thread and a call from inside a region") {
+TEST_CASE("set_num_threads refuses what no machine has, and a call from inside a region") {
   const Threads set(2);
   REQUIRE_THROWS_AS(set_num_threads(0), needle::Error);
+  REQUIRE_THROWS_AS(set_num_threads(4097), needle::Error);
   try {
     set_num_threads(-3);
     FAIL("not refused");
   } catch (const needle::Error& error) {
-    REQUIRE(std::string(error.what()) == "set_num_threads: got -3, expected at least 1");
+    REQUIRE(std::string(error.what()) == "set_num_threads: got -3, expected 1 to 4096");
   }
   REQUIRE_THROWS_AS(parallel_for(4, [](int64_t) { set_num_threads(1); }), needle::Error);
   REQUIRE(num_threads() == 2);

@@ -71,13 +71,17 @@ inline bool& in_parallel_region() {
   return inside;
 }
 
+/// More threads than any machine runs at once: who asks for more is mistaken.
+inline constexpr int max_num_threads = 4096;
+
 /// The processors this process may run on; NEEDLE_NUM_THREADS overrides it.
 inline int default_num_threads() {
   if (const char* wish = detail::environment("NEEDLE_NUM_THREADS")) {
     char* end = nullptr;
     const long n = std::strtol(wish, &end, 10);
-    if (end == wish || *end != '\0' || n < 1 || n > 4096) {
-      fail("NEEDLE_NUM_THREADS is '", wish, "', expected a whole number from 1 to 4096");
+    if (end == wish || *end != '\0' || n < 1 || n > max_num_threads) {
+      fail("NEEDLE_NUM_THREADS is '", wish, "', expected a whole number from 1 to ",
+           max_num_threads);
     }
     return static_cast<int>(n);
   }

@@ -19,10 +19,12 @@ inline int num_threads() {
   return pool ? pool->threads() : 1;
 }
 
-/// Sets the number of threads (at least 1) once running regions have ended; not from inside a
+/// Sets the number of threads (1 to 4096) once running regions have ended; not from inside a
 /// region.
 inline void set_num_threads(int n) {
-  if (n < 1) fail("set_num_threads: got ", n, ", expected at least 1");
+  if (n < 1 || n > cpu::max_num_threads) {
+    fail("set_num_threads: got ", n, ", expected 1 to ", cpu::max_num_threads);
+  }
   if (cpu::in_parallel_region()) fail("set_num_threads: called inside a parallel region");
   if (cpu::ThreadPool* pool = cpu::thread_pool()) pool->resize(n);
 }

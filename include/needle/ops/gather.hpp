@@ -55,7 +55,7 @@ struct Gather {
     bool fits = x.ndim() == index.ndim();
     for (int i = 0; fits && i < x.ndim(); ++i) fits = i == axis || index[i] <= x[i];
     if (!fits) {
-      fail("gather: index ", index, " does not fit ", x, " along axis ", axis,
+      fail(caller, ": index ", index, " does not fit ", x, " along axis ", axis,
            "; it needs as many axes, and no other axis may be longer");
     }
     return index;
@@ -90,7 +90,7 @@ template <Device D>
 Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
                       const Tensor<D>& source) {
   const int at = normal_axis(axis, checked(shape, "scatter_add").ndim(), "scatter_add");
-  ops::Gather{at}.shape(shape, index.shape());
+  ops::Gather{at, "scatter_add"}.shape(shape, index.shape());
   if (!(index.shape() == source.shape())) {
     fail("scatter_add: index ", index.shape(), " and source ", source.shape(), " differ in shape");
   }

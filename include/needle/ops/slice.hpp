@@ -274,13 +274,13 @@ std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>
   return parts;
 }
 
-/// Parts of one size along an axis; the last may be shorter.
+/// Parts of one size along an axis; the last may be shorter. At least one, if of no elements.
 template <Device D>
 std::vector<Tensor<D>> split(const Tensor<D>& x, std::int64_t size, int axis = 0) {
   if (size < 1) fail("split: parts of size ", size, "; it must be at least 1");
   const std::int64_t n = x.shape(axis);
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t at = 0; at < n; at += size) sizes.push_back((std::min)(size, n - at));
+  std::vector<std::int64_t> sizes{(std::min)(size, n)};
+  for (std::int64_t at = size; at < n; at += size) sizes.push_back((std::min)(size, n - at));
   return split(x, sizes, axis);
 }
 
