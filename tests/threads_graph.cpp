@@ -109,8 +109,13 @@ DEVICE_TEST_CASE("One model is used by several threads in evaluation mode withou
 
 DEVICE_TEST_CASE("A constant nobody has evaluated is read by several threads") {
   const Tensor<D> ones_everywhere = ones<D>({4});
-  const auto read = [&](int) { return list(ones_everywhere); };
-  for (const List& each : in_threads(4, read)) CHECK(each == List{1, 1, 1, 1});
+  const auto read = [&](int i) {
+    if (i == 1) return list(ones_everywhere.realize() + 0);
+    if (i == 2) return list(Tensor<D>(ones_everywhere.data()));
+    if (i == 3) return list(*nn::Parameter<D>(ones_everywhere));
+    return list(ones_everywhere);
+  };
+  for (const List& each : in_threads(5, read)) CHECK(each == List{1, 1, 1, 1});
 }
 
 TEST_CASE("Large work of several graphs shares the pool of threads") {

@@ -10,7 +10,7 @@ namespace detail {
 /// The array of a tensor in memory of its own, compact, so that it can be updated in place.
 template <Device D>
 Array<D> own_array(const Tensor<D>& x) {
-  const Array<D>& array = x.data();
+  Array<D> array = x.data();
   const auto whole = static_cast<std::size_t>(array.size()) * item_bytes(array.dtype);
   if (array.is_compact() && array.storage->owned && array.storage->bytes == whole) return array;
   Array<D> own(array.shape, array.dtype);
@@ -53,9 +53,10 @@ struct Cell : Counted {
   /// it otherwise, so the past does not change.
   template <class F>
   void update(F&& write) {
-    const bool alone = value.expression().owners() == 1 && value.data().storage.owners() == 1;
-    Array<D> array = value.data();
-    if (!alone) copy(value.data(), array = Array<D>(array.shape, array.dtype));
+    const Array<D> old = value.data();
+    const bool alone = value.expression().owners() == 1 && old.storage.owners() == 2;  // and `old`
+    Array<D> array = alone ? old : Array<D>(old.shape, old.dtype);
+    if (!alone) copy(old, array);
     write(array);
     if (!alone) set(std::move(array), value.requires_grad());
   }

@@ -80,7 +80,6 @@ class Schedule {
     };
     try {
       for (Expression<D>* root : roots) {
-        if (root->kind() == Kind::constant && !root->evaluated()) root->value = array_of(*root);
         visit_node(root);
         while (!stack.empty()) {
           Expression<D>* node = stack.back();

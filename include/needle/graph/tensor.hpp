@@ -52,10 +52,10 @@ const Array<D>& value_of(const Expression<D>& node) {
 }
 
 /// The array of an evaluated node, or of a constant, which is one element seen everywhere. A
-/// constant is not written: threads may share it.
+/// constant never keeps one: threads may share it, evaluated or not.
 template <Device D>
 Array<D> array_of(const Expression<D>& node) {
-  if (node.kind() != Kind::constant || node.evaluated()) return value_of(node);
+  if (node.kind() != Kind::constant) return value_of(node);
   const Array<D> number = visit(arithmetic_dtype<D>(node.dtype), [&]<class T>(T) {
     const T value = static_cast<T>(node.constant);
     return upload<D>(&value, Shape{});
@@ -185,12 +185,15 @@ class Tensor {
     needle::realize(*this);
     return *this;
   }
-  /// The evaluated array.
-  const Array<D>& data() const { return realize().node().value; }
+  /// The evaluated array; a handle to its memory.
+  Array<D> data() const {
+    if (node().kind() != Kind::constant) realize();
+    return detail::array_of(node());
+  }
   /// All elements in row-major order, converted to `T`, any type of numbers.
   template <Number T = Real>
   std::vector<T> values() const {
-    return detail::values_of<T>(read());
+    return detail::values_of<T>(data());
   }
   /// The one element of a tensor of size 1, converted to `T`, any type of numbers.
   template <Number T = Real>
@@ -250,17 +253,13 @@ class Tensor {
   const Ref<Expression<D>>& expression() const { return expression_; }
 
  private:
-  /// The evaluated array; for a constant one that is not kept, so that threads may share it.
-  Array<D> read() const {
-    return node().kind() == Kind::constant ? detail::array_of(node()) : data();
-  }
   template <Number T = Real>
   T single(const char* what) const {
     if (size() != 1) {
       fail(what, ": a tensor of shape ", shape(), " has ", size(), " elements; ", what,
            "() takes exactly one");
     }
-    return detail::item_of<T>(read());
+    return detail::item_of<T>(data());
   }
   static Array<D> vector(std::initializer_list<detail::Entry<Real>> entries) {
     std::vector<Real> values;
