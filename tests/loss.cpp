@@ -92,6 +92,9 @@ DEVICE_TEST_CASE("Losses refuse targets that do not fit their logits") {
         "cross_entropy: an index of " + str(real<D>) + "; it must be int32 or uint8");
   CHECK(refusal([&] { cross_entropy(zeros<D>({}), zeros<D>({}, Dtype::int32)); }) ==
         "cross_entropy: logits () have no axis of classes");
+  CHECK(refusal([] {
+          cross_entropy(zeros<D>({2, 0}), ints<D>({0, 0}));
+        }) == "cross_entropy: logits (2, 0) of no class");
   CHECK(refusal([&] {
           cross_entropy(x, ints<D>({0, 1, 2, 3})).realize();
         }) == "cross_entropy: index 3 is outside of [0, 3)");

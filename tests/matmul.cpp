@@ -101,4 +101,7 @@ DEVICE_TEST_CASE("Products that do not fit are refused with the shapes that came
   CHECK(refusal([&] {
           linear(a, zeros<D>({4, 3}), zeros<D>({3}));
         }) == "linear: bias (3,) does not fit weight (4, 3) of (out, in)");
+  CHECK(refusal([] {
+          linear(ints<D>({1, 2}), zeros<D>({3, 2}));
+        }) == "linear: dtypes int32 and " + str(real<D>) + "; cast both to a float type");
 }

@@ -183,6 +183,9 @@ DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {
   CHECK(refusal([&] {
           stack({x, zeros<D>({3, 2})});
         }) == "stack: shapes (2, 3) and (3, 2) differ; they must be equal");
+  CHECK(refusal([&] {
+          stack({x, cast(x, Dtype::int32)});
+        }) == "stack: dtypes " + str(real<D>) + " and int32 differ; cast one of them");
   CHECK(refusal([&] { stack({x}, 3); }) ==
         "stack: axis 3 of a tensor of 3 dimensions; axes run from -3 to 2");
   CHECK(refusal([&] {

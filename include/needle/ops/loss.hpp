@@ -46,6 +46,7 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
          ", got ", target.shape());
   }
   const std::int64_t classes = logits.shape()[axis];
+  if (classes == 0) fail("cross_entropy: logits ", logits.shape(), " of no class");
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
     fail("cross_entropy: a label_smoothing of ", options.label_smoothing,
          "; it must lie in [0, 1]");

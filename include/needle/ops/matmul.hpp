@@ -9,9 +9,9 @@ namespace ops {
 /// a b for matrices: (..., n, k) times (..., k, m) gives (..., n, m), always real.
 struct Matmul {
   template <Device D>
-  static Dtype dtype(Dtype a, Dtype b) {
+  static Dtype dtype(Dtype a, Dtype b, std::string_view caller = "matmul") {
     if (!is_float(a) || !is_float(b)) {
-      fail("matmul: dtypes ", a, " and ", b, "; cast both to a float type");
+      fail(caller, ": dtypes ", a, " and ", b, "; cast both to a float type");
     }
     return real<D>;
   }
@@ -86,7 +86,7 @@ namespace ops {
 struct Linear {
   template <Device D>
   static Dtype dtype(Dtype x, Dtype weight) {
-    return Matmul::dtype<D>(x, weight);
+    return Matmul::dtype<D>(x, weight, "linear");
   }
   static Shape shape(const Shape& x, const Shape& weight) { return {x[0], weight[0]}; }
   template <Device D>

@@ -242,6 +242,9 @@ Tensor<D> stack(const std::vector<Tensor<D>>& parts, int axis = 0) {
       fail("stack: shapes ", parts[0].shape(), " and ", part.shape(),
            " differ; they must be equal");
     }
+    if (part.dtype() != parts[0].dtype()) {
+      fail("stack: dtypes ", parts[0].dtype(), " and ", part.dtype(), " differ; cast one of them");
+    }
     raised.push_back(unsqueeze(part, at));
   }
   return concat(raised, at);
