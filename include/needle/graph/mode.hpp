@@ -55,4 +55,12 @@ class [[nodiscard]] no_grad : detail::Restore<bool> {
   no_grad() : Restore(detail::thread_mode.recording, false) {}
 };
 
+/// Records again while a guard lives, inside of a `no_grad`, or in a gradient that differentiates
+/// what it builds: `backward` calculates under `no_grad`.
+class [[nodiscard]] enable_grad : detail::Restore<bool> {
+ public:
+  /// Records until the guard is destroyed, which restores what was before.
+  enable_grad() : Restore(detail::thread_mode.recording, true) {}
+};
+
 }  // namespace needle
