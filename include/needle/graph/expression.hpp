@@ -106,7 +106,7 @@ struct Expression : Counted, Pooled {
   /// What it shares with all expressions of its op.
   const detail::OpTraits& traits;
   /// Increases with creation: sorted by it, a graph is in order of evaluation.
-  const std::uint64_t id = detail::next_id.fetch_add(1, std::memory_order_relaxed);
+  std::uint64_t id = detail::next_id.fetch_add(1, std::memory_order_relaxed);
   /// How the elements of its value are stored.
   const Dtype dtype;
   /// Whether it is calculated in real numbers or in int32.
@@ -140,6 +140,15 @@ struct Expression : Counted, Pooled {
  protected:
   /// Takes over its inputs.
   void connect(std::span<Ref<Expression>> inputs);
+  /// Makes its id larger than this one, as it is already where one program counted both: a shared
+  /// library that hides its symbols counts for itself.
+  void come_after(std::uint64_t other) {
+    if (id > other) return;
+    id = other + 1;
+    std::uint64_t next = detail::next_id.load(std::memory_order_relaxed);
+    while (next <= id && !detail::next_id.compare_exchange_weak(next, id + 1)) {
+    }
+  }
 
  private:
   static constexpr int few = 3;
@@ -156,6 +165,7 @@ NEEDLE_NOINLINE void Expression<D>::connect(std::span<Ref<Expression>> inputs) {
   bool reaches_leaf = false, real = traits.real || is_float(dtype);
   for (int i = 0; i < count_; ++i) {
     Expression& input = *inputs[i];
+    come_after(input.id);
     reaches_leaf |= input.tracked;
     real |= is_float(input.dtype) && traits.kind == Kind::scalar;
     if (input.evaluated()) {

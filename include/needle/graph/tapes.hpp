@@ -142,8 +142,8 @@ class Tapes {
       }
       if (next == tapes_.size()) return;
       const auto& ids = tapes_[next]->ids;
-      const std::size_t begin =
-          std::exchange(at[next], std::lower_bound(ids.begin(), ids.end(), limit) - ids.begin());
+      const std::size_t begin = at[next];
+      at[next] = std::lower_bound(ids.begin() + begin + 1, ids.end(), limit) - ids.begin();
       stretches_.push_back({tapes_[next].get(), begin, at[next]});
     }
   }

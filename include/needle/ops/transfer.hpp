@@ -23,7 +23,9 @@ Tensor<To> moved(const Tensor<D>& x) {
 /// What came from device `From`, and the way back.
 template <Device D, Device From>
 struct TransferFrom final : Transfer<D> {
-  explicit TransferFrom(const Tensor<From>& x) : Transfer<D>(moved<D>(x).data()), source(x) {}
+  explicit TransferFrom(const Tensor<From>& x) : Transfer<D>(moved<D>(x).data()), source(x) {
+    this->come_after(x.node().id);
+  }
 
   void collect(Tapes& tapes) const override { tapes.of<From>().visit(source.node()); }
   bool leads(Tapes& tapes) const override { return tapes.of<From>().leads(source.node()); }
