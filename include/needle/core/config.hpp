@@ -59,6 +59,16 @@
 #define NEEDLE_INDEPENDENT _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
 #endif
 
+/// Around functions in which rounding to nearest is part of the formula: clang has flags that let
+/// it calculate in another order, and no macro by which they could be refused.
+#if defined(__clang__)
+#define NEEDLE_PRECISE _Pragma("float_control(precise, on, push)")
+#define NEEDLE_PRECISE_END _Pragma("float_control(pop)")
+#else
+#define NEEDLE_PRECISE
+#define NEEDLE_PRECISE_END
+#endif
+
 /// 1 where the x86 kernels (AVX2, AVX-512) are compiled; they are chosen at run time.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define NEEDLE_X86 1

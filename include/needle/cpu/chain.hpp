@@ -201,11 +201,13 @@ bool may_repeat(const float* first, std::span<const Move> moves) {
     return i;                                                                              \
   }
 
+NEEDLE_PRECISE
 NEEDLE_CHAIN(chain_baseline, )
 #if NEEDLE_X86
 NEEDLE_CHAIN(chain_avx2, NEEDLE_AVX2)
 NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
 #endif
+NEEDLE_PRECISE_END
 #undef NEEDLE_CHAIN
 #undef NEEDLE_Z
 #undef NEEDLE_Y

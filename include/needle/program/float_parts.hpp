@@ -15,6 +15,7 @@
 #include "needle/core/config.hpp"
 
 namespace needle::math::detail {
+NEEDLE_PRECISE
 
 NEEDLE_FN std::uint32_t bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
 NEEDLE_FN float from_bits(std::uint32_t b) { return __builtin_bit_cast(float, b); }
@@ -104,4 +105,5 @@ NEEDLE_FN Quadrant quadrant(float a) {
   return {(s * (r * z) + lo) + hi, c * (z * z) + (1.0f - 0.5f * z), bits(shifted)};
 }
 
+NEEDLE_PRECISE_END
 }  // namespace needle::math::detail

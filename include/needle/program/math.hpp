@@ -18,6 +18,7 @@
 
 /// Elementary functions in float (vectorisable, within 2 ulp) and in double (the C library).
 namespace needle::math {
+NEEDLE_PRECISE
 
 /// The absolute value.
 NEEDLE_FN float abs(float x) { return detail::from_bits(detail::bits(x) & ~detail::sign_bit); }
@@ -189,4 +190,5 @@ NEEDLE_FN double sin(double x) { return std::sin(x); }
 NEEDLE_FN double cos(double x) { return std::cos(x); }
 NEEDLE_FN double pow(double x, double y) { return std::pow(x, y); }
 
+NEEDLE_PRECISE_END
 }  // namespace needle::math
