@@ -1,6 +1,7 @@
 #include "needle/cpu/threads.hpp"
 
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <numeric>
 #include <stdexcept>
@@ -139,6 +140,24 @@ TEST_CASE("set_num_threads may be called between regions, also while others run"
   stop.store(true);
   other.join();
   REQUIRE(good.load());
+}
+
+TEST_CASE("All threads round as their caller does") {
+  const Threads set(4);
+  const auto rounds_up = [] {  // in every chunk
+    std::atomic<int> up{0};
+    parallel_for(64, [&](int64_t) {
+      volatile float one = 1, little = 1e-8f;
+      if (one + little > 1) ++up;
+    });
+    return up.load();
+  };
+  REQUIRE(rounds_up() == 0);
+  std::fesetround(FE_UPWARD);
+  const int upward = rounds_up();
+  std::fesetround(FE_TONEAREST);
+  REQUIRE(upward == 64);
+  REQUIRE(rounds_up() == 0);
 }
 
 TEST_CASE("set_num_threads refuses what no machine has, and a call from inside a region") {

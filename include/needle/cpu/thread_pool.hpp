@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <cfenv>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -65,6 +66,35 @@ bool spin_until(int microseconds, const F& ready) {
   return ready();
 }
 
+/// How this thread's processor rounds floats and whether it takes denormals for zeros. The program
+/// may change that (audio and games do), and results must not depend on who calculates them.
+class FloatMode {
+ public:
+  /// That of the calling thread.
+#if NEEDLE_X86
+  FloatMode() : control_(__builtin_ia32_stmxcsr() & control) {}
+#else
+  FloatMode() { std::fegetenv(&environment_); }
+#endif
+  /// Makes it that of the calling thread.
+  void apply() const {
+#if NEEDLE_X86
+    const unsigned now = __builtin_ia32_stmxcsr();
+    if ((now & control) != control_) __builtin_ia32_ldmxcsr((now & ~control) | control_);
+#else
+    std::fesetenv(&environment_);
+#endif
+  }
+
+ private:
+#if NEEDLE_X86
+  static constexpr unsigned control = 0xffc0;  // the rest says what happened
+  unsigned control_;
+#else
+  std::fenv_t environment_;
+#endif
+};
+
 /// Whether this thread is inside a parallel region, so that a nested one must run inline.
 inline bool& in_parallel_region() {
   static thread_local bool inside = false;
@@ -99,7 +129,6 @@ class ThreadPool {
   explicit ThreadPool(int threads) : threads_(threads) {}
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() { stop(); }
 
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
@@ -116,11 +145,12 @@ class ThreadPool {
   bool run(int64_t chunks, void (*call)(void*, int64_t), void* body) {
     if (waiting_.load(std::memory_order_relaxed) > 0) return false;
     std::unique_lock<std::mutex> lock(owner_, std::try_to_lock);
-    if (!lock.owns_lock()) return false;
+    if (!lock.owns_lock() || ended_.load()) return false;
     if (workers_.empty()) start();
     chunks_ = chunks;
     call_ = call;
     body_ = body;
+    float_mode_ = FloatMode();
     next_.store(0, std::memory_order_relaxed);
     region_.fetch_add(1);  // odd: open
     if (chunks - 1 < static_cast<int64_t>(workers_.size())) {
@@ -135,6 +165,14 @@ class ThreadPool {
     }
     if (std::exception_ptr error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
     return true;
+  }
+
+  /// The program ends: no more regions with helpers. Who is inside of one then, such as a thread
+  /// that nobody waits for, is left to it, and so is its pool: it may not be deleted.
+  void finish() {
+    ended_.store(true);
+    if (in_parallel_region()) return;
+    if (std::unique_lock<std::mutex> lock(owner_, std::try_to_lock); lock.owns_lock()) stop();
   }
 
  private:
@@ -156,14 +194,7 @@ class ThreadPool {
     stopping_.store(true);
     region_.fetch_add(2);
     region_.notify_all();
-    for (std::thread& worker : workers_) {
-      // A worker that itself called exit() cannot wait for itself.
-      if (worker.get_id() == std::this_thread::get_id()) {
-        worker.detach();
-      } else {
-        worker.join();
-      }
-    }
+    for (std::thread& worker : workers_) worker.join();
     workers_.clear();
   }
 
@@ -181,7 +212,7 @@ class ThreadPool {
       // region closed. All four operations are sequentially consistent.
       joined_.fetch_add(1);
       seen = region_.load();
-      if (seen % 2 == 1) work();
+      if (seen % 2 == 1) float_mode_.apply(), work();
       if (joined_.fetch_sub(1) == 1) joined_.notify_one();
     }
   }
@@ -202,40 +233,39 @@ class ThreadPool {
   std::mutex owner_;
   std::atomic<int> threads_, waiting_{0};
   std::vector<std::thread> workers_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, ended_{false};
   std::mutex failing_;
   std::exception_ptr error_;
   int64_t chunks_ = 0, failed_ = 0;
   void (*call_)(void*, int64_t) = nullptr;
   void* body_ = nullptr;
+  FloatMode float_mode_;                         // of the region's caller
   alignas(64) std::atomic<uint32_t> region_{0};  // odd while a region is open
   alignas(64) std::atomic<uint32_t> joined_{0};
   alignas(64) std::atomic<int64_t> next_{0};
 };
 
-/// The pool, or null after static destruction has ended it.
+/// Where the pool is, from its first use on.
 inline std::atomic<ThreadPool*>& thread_pool_slot() {
   static std::atomic<ThreadPool*> slot{nullptr};
   return slot;
 }
 
 /// The pool of this process. A forked child gets a new one, because threads do not survive a fork.
-inline ThreadPool* thread_pool() {
+inline ThreadPool& thread_pool() {
   struct Owner {
     Owner() {
       thread_pool_slot().store(new ThreadPool(default_num_threads()));
 #if defined(__unix__) || defined(__APPLE__)
       pthread_atfork(nullptr, nullptr, [] {
-        if (ThreadPool* parents = thread_pool_slot().load()) {
-          thread_pool_slot().store(new ThreadPool(parents->threads()));
-        }
+        thread_pool_slot().store(new ThreadPool(thread_pool_slot().load()->threads()));
       });
 #endif
     }
-    ~Owner() { delete thread_pool_slot().exchange(nullptr); }
+    ~Owner() { thread_pool_slot().load()->finish(); }
   };
   static Owner owner;
-  return thread_pool_slot().load(std::memory_order_relaxed);
+  return *thread_pool_slot().load(std::memory_order_relaxed);
 }
 
 }  // namespace needle::cpu

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "needle/core/error.hpp"
 #include "needle/cpu/thread_pool.hpp"
@@ -14,10 +13,7 @@
 namespace needle {
 
 /// The number of threads a parallel region may use, its caller included.
-inline int num_threads() {
-  const cpu::ThreadPool* pool = cpu::thread_pool();
-  return pool ? pool->threads() : 1;
-}
+inline int num_threads() { return cpu::thread_pool().threads(); }
 
 /// Sets the number of threads (1 to 4096) once running regions have ended; not from inside a
 /// region.
@@ -26,7 +22,7 @@ inline void set_num_threads(int n) {
     fail("set_num_threads: got ", n, ", expected 1 to ", cpu::max_num_threads);
   }
   if (cpu::in_parallel_region()) fail("set_num_threads: called inside a parallel region");
-  if (cpu::ThreadPool* pool = cpu::thread_pool()) pool->resize(n);
+  cpu::thread_pool().resize(n);
 }
 
 namespace cpu {
@@ -34,13 +30,13 @@ namespace cpu {
 /// `parallel_for` of a body whose type is erased: compiled once, whatever the bodies are.
 NEEDLE_NOINLINE inline void run_chunks(int64_t chunks, void (*call)(void*, int64_t), void* body) {
   if (chunks > 1 && !in_parallel_region()) {
-    ThreadPool* pool = thread_pool();
-    if (pool && pool->threads() > 1) {
+    ThreadPool& pool = thread_pool();
+    if (pool.threads() > 1) {
       struct Inside {
         Inside() { in_parallel_region() = true; }
         ~Inside() { in_parallel_region() = false; }
       } inside;
-      if (pool->run(chunks, call, body)) return;
+      if (pool.run(chunks, call, body)) return;
     }
   }
   for (int64_t chunk = 0; chunk < chunks; ++chunk) call(body, chunk);
@@ -53,10 +49,9 @@ NEEDLE_NOINLINE inline void run_chunks(int64_t chunks, void (*call)(void*, int64
 /// The first exception a chunk throws comes out here, and chunks not yet begun are skipped.
 template <class F>
 void parallel_for(int64_t chunks, F&& body) {
-  using Body = std::remove_reference_t<F>;
+  auto call = [&](int64_t chunk) { body(chunk); };
   cpu::run_chunks(
-      chunks, [](void* f, int64_t chunk) { (*static_cast<Body*>(f))(chunk); },
-      const_cast<void*>(static_cast<const void*>(&body)));
+      chunks, [](void* f, int64_t chunk) { (*static_cast<decltype(call)*>(f))(chunk); }, &call);
 }
 
 }  // namespace needle
