@@ -53,8 +53,8 @@ DEVICE_TEST_CASE("An op that evaluates what its caller waits for is refused, any
     (h + y).realize();  // h is calculated with the sum, after y
   };
   CHECK(refusal(overlapping) ==
-        "realize: relu is being evaluated already; the compute of an op evaluates nothing that its "
-        "caller waits for");
+        "realize: relu is being evaluated already, by another thread or by an op whose compute "
+        "wants it; realize() what threads share, and pass an op what it reads");
   const Tensor<D> other = full<D>({}, 3);
   CHECK(list(apply(Scaled<D>{exp(log(other))}, Tensor<D>{1, 2}))[1] == Approx(6));
 }

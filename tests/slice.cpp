@@ -130,6 +130,13 @@ DEVICE_TEST_CASE("Hundreds of parts are joined and differentiated as two are") {
   CHECK(list(x.grad()) == expected);
 }
 
+DEVICE_TEST_CASE("One index is taken in braces and without") {
+  const Tensor<D> x = reshape(arange<D>(6), {3, 2});
+  CHECK(list(x[{-1}]) == List{4, 5});
+  CHECK(list(x[-1]) == List{4, 5});
+  CHECK(list(x[std::size_t{1}]) == List{2, 3});
+}
+
 DEVICE_TEST_CASE("Split cuts along the axis that was asked for, also the third") {
   check_op<D>([](auto x) { return split(x, 2, 2)[1]; }, numbers({2, 3, 4}));
   check_op<D>([](auto x) { return split(x, 2, 1)[1] * 2; }, numbers({2, 3, 4}));

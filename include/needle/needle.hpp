@@ -30,6 +30,6 @@
 #include "needle/cuda/missing.hpp"
 #endif
 
-#if NEEDLE_COMPILED
+#if defined(NEEDLE_COMPILED) && NEEDLE_COMPILED
 #include "needle/compiled.hpp"
 #endif

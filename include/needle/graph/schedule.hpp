@@ -66,8 +66,8 @@ class Schedule {
       if (node->slot >= 0) {
         if (mine(*node)) return;
         fail("realize: ", node->name(),
-             " is being evaluated already; the compute of an op "
-             "evaluates nothing that its caller waits for");
+             " is being evaluated already, by another thread or by an op whose compute wants it; "
+             "realize() what threads share, and pass an op what it reads");
       }
       if (node->consumed) {
         fail("realize: a value of ", node->name(),

@@ -242,7 +242,10 @@ class Tensor {
     return slice(*this, std::span(indices.begin(), indices.size()));
   }
   /// Position `i` of the first axis, which is dropped.
-  Tensor operator[](std::int64_t i) const { return (*this)[{Index(i)}]; }
+  template <std::integral I>  // a template, so that x[{0}] is the one above
+  Tensor operator[](I i) const {
+    return (*this)[{Index(static_cast<std::int64_t>(i))}];
+  }
 
   /// The node itself, for ops and optimizers.
   Expression<D>& node() const {
