@@ -134,7 +134,8 @@ class Cells {
         std::copy_n(entry.running.begin(), count, outputs);
         outputs[count] = value;
         execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
-        if (const double made = settings.check_nan ? needle::detail::not_finite(value) : 0) {
+        if (!settings.check_nan) return;
+        if (const double made = needle::detail::not_finite(value); made != 0) {
           fail(optimizer_, ": made ", made, " in a parameter of shape ", value.shape,
                " (NEEDLE_CHECK_NAN)");
         }

@@ -17,7 +17,7 @@ NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_
   switch (d.kind) {
     case Distribution::uniform: {
       const T low = static_cast<T>(d.a);
-      const T value = low + unit_interval(word) * static_cast<T>(d.b - d.a);
+      const T value = static_cast<T>(low + unit_interval(word) * static_cast<T>(d.b - d.a));
       return value < static_cast<T>(d.b) ? value : low;  // the sum may round up to the end
     }
     case Distribution::bernoulli:
