@@ -36,6 +36,15 @@ struct LeavesAlone {
   void operator()(const auto&, auto& p, auto g, auto& m) const { p = p - g * (g + m); }
 };
 
+/// One step towards y = 1; returns the loss before it.
+float trained(optim::SGD<>& opt, const Tensor<>& y) {
+  const Tensor<> loss = sum(square(y - 1));
+  opt.zero_grad();
+  loss.backward();
+  opt.step();
+  return loss.item();
+}
+
 /// A module that cannot be assigned.
 class Fixed {
  public:
@@ -228,13 +237,7 @@ TEST_CASE(
   nn::Sequential model{nn::Linear<>{2, 3}, nn::BatchNorm1d<>{3}, nn::Linear<>{3, 1}};
   optim::SGD opt(nn::parameters(model), {.lr = 0.1});
   const Tensor<> x{{1, 2}, {3, -1}, {0, 1}};
-  const auto step = [&] {
-    const Tensor<> loss = sum(square(model(x) - 1));
-    opt.zero_grad();
-    loss.backward();
-    opt.step();
-    return loss.item();
-  };
+  const auto step = [&] { return trained(opt, model(x)); };
   const auto best = model;
   const float first = step(), second = step();
   model = best;
@@ -254,13 +257,7 @@ TEST_CASE("A snapshot reaches what is inside of an AnyModule, where the types ag
   for (const auto& cell : nn::parameters(model[2])) cells.push_back(cell);
   optim::SGD opt(cells, {.lr = 0.1});
   const Tensor<> x{{1, 2}, {3, -1}};
-  const auto step = [&] {
-    const Tensor<> loss = sum(square(model[2](model[1](model[0](x))) - 1));
-    opt.zero_grad();
-    loss.backward();
-    opt.step();
-    return loss.item();
-  };
+  const auto step = [&] { return trained(opt, model[2](model[1](model[0](x)))); };
   const auto best = model;
   const float first = step(), second = step();
   model = best;
