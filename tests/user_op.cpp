@@ -386,4 +386,9 @@ TEMPLATE_TEST_CASE("A user's gradient may differentiate what lies on the way", "
   sum(apply(mine::Differentiates{}, x * 2) * square(x)).backward();
   CHECK(list(x.grad()) == List{40, 640, 3240});
   CHECK(x.grad().inputs().empty());
+  x.zero_grad();
+  sum(apply(mine::Differentiates{}, x)).backward();
+  CHECK(list(x.grad()) == List{3, 12, 27});
+  CHECK(!x.grad().requires_grad());
+  CHECK(x.grad().inputs().empty());
 }

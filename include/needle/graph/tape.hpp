@@ -104,6 +104,9 @@ class Tape final : public AnyTape {
         for (std::size_t k = 0; k < x.size(); ++k) {
           const Expression<D>& input = *node.inputs()[k];
           if (!leads(input) || !results[k].defined()) continue;
+          // What an op's gradient recorded for itself (enable_grad) is no history of its result.
+          if (!thread_mode.recording && results[k].requires_grad())
+            results[k] = results[k].detach();
           if (node.kind() == Kind::scalar) results[k] = sum_to(results[k], input.shape);
           if (!(results[k].shape() == input.shape)) {
             fail(tapes.op, ": ", node.name(), " gives a gradient of shape ", results[k].shape(),
