@@ -5,3 +5,7 @@ needle::Tensor<> tripled_square(const needle::Tensor<>& x, bool evaluated) {
   const needle::Tensor<> y = square(x) * 3;
   return evaluated ? y.realize() : y;
 }
+
+needle::Tensor<needle::Reference> doubled_elsewhere(const needle::Tensor<>& x) {
+  return x.to<needle::Reference>() * 2;
+}

@@ -16,4 +16,10 @@ int main() {
     std::puts("wrong values, or wrong gradients");
     return 1;
   }
+  needle::Tensor<> x = {1, 2, 3};
+  x.requires_grad(true);
+  sum(doubled_elsewhere(x).to<needle::Cpu>() * x).backward();
+  if (x.grad().values() == std::vector<float>{4, 8, 12}) return 0;
+  std::puts("wrong gradients over devices");
+  return 1;
 }

@@ -59,7 +59,7 @@ struct AnyTape : Counted {
   /// Drops the way from these nodes to the leaves.
   virtual void consume(std::size_t begin, std::size_t end) = 0;
 
-  const void* device = nullptr;
+  std::string_view device;         // its name; addresses differ between libraries that hide theirs
   std::vector<std::uint64_t> ids;  // of its nodes, which are in order of creation
 };
 
@@ -72,10 +72,10 @@ class Tapes {
   template <Device D>
   Tape<D>& of() {
     for (const auto& tape : tapes_) {
-      if (tape->device == &tag<D>) return static_cast<Tape<D>&>(*tape);
+      if (tape->device == D::name) return static_cast<Tape<D>&>(*tape);
     }
     tapes_.push_back(Ref<AnyTape>(new Tape<D>));
-    tapes_.back()->device = &tag<D>;
+    tapes_.back()->device = D::name;
     return static_cast<Tape<D>&>(*tapes_.back());
   }
 
@@ -120,9 +120,6 @@ class Tapes {
   const std::string_view op;
 
  private:
-  template <class D>
-  static constexpr char tag = 0;  // whose address stands for the device
-
   /// Nodes of one tape between which no other one has a node.
   struct Stretch {
     AnyTape* tape;
