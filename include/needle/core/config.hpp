@@ -60,8 +60,9 @@
 #endif
 
 /// Around functions in which rounding to nearest is part of the formula: clang has flags that let
-/// it calculate in another order, and no macro by which they could be refused.
-#if defined(__clang__)
+/// it calculate in another order, and no macro by which they could be refused. (Clang 14 has the
+/// pragma for x86 only. It allows fused multiply-adds, for which the bounds of error hold too.)
+#if defined(__clang__) && defined(__x86_64__)
 #define NEEDLE_PRECISE _Pragma("float_control(precise, on, push)")
 #define NEEDLE_PRECISE_END _Pragma("float_control(pop)")
 #else

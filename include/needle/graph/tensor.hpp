@@ -97,7 +97,7 @@ class Tensor {
     needle::realize(*this);
     return *this;
   }
-  /// The evaluated array; a handle to its memory.
+  /// The evaluated array; hold it while you use its memory.
   Array<D> data() const {
     if (node().kind() != Kind::constant) realize();
     return detail::array_of(node());
@@ -154,8 +154,8 @@ class Tensor {
     return slice(*this, std::span(indices.begin(), indices.size()));
   }
   /// Position `i` of the first axis, which is dropped.
-  template <std::integral I>  // a template, so that x[{0}] is the one above
-  Tensor operator[](I i) const {
+  template <std::convertible_to<std::int64_t> I>  // a template, so that x[{0}] is the one above
+  requires(!std::floating_point<I>) Tensor operator[](I i) const {
     return (*this)[{Index(static_cast<std::int64_t>(i))}];
   }
 

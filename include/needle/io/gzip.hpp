@@ -95,7 +95,7 @@ class GzipSource {
     return static_cast<uInt>((std::min)(size, std::size_t{1} << 30));
   }
 
-  /// Zeros that fill up a block of a medium are passed over, as gzip does.
+  /// Zeros after a member, which fill up a block of a medium, are passed over.
   void next_member() {
     while (at_ < input_.size() && input_[at_] == std::byte{0}) ++at_;
     ended_ = at_ == input_.size();
