@@ -145,7 +145,12 @@ TEST_CASE("An exception in a transform reaches the loop, in its turn") {
     }
     CHECK(message == "item 13");
     CHECK(seen.size() == 6);
-    auto pass = loader.epoch(0, 6);
+    std::atomic<bool> failed = false;  // once, so that trying again would succeed
+    const auto fails_once = [&](std::uint8_t* item, const Shape&, data::ItemRandom&) {
+      if (*item == 13 && !failed.exchange(true)) throw std::runtime_error("item 13");
+    };
+    const DataLoader once(pictures(40), {.batch = 2, .workers = workers, .transform = fails_once});
+    auto pass = once.epoch(0, 6);
     for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(pass.next(), "item 13");
   }
 }

@@ -16,10 +16,15 @@ int main() {
     std::puts("wrong values, or wrong gradients");
     return 1;
   }
+  // Older than x, so that x is not the first node wherever it is.
+  needle::Tensor<> w = {1, 1, 1};
   needle::Tensor<> x = {1, 2, 3};
-  x.requires_grad(true);
-  sum(doubled_elsewhere(x).to<needle::Cpu>() * x).backward();
-  if (x.grad().values() == std::vector<float>{4, 8, 12}) return 0;
+  w.requires_grad(true), x.requires_grad(true);
+  sum(doubled_elsewhere(x).to<needle::Cpu>() * x * w).backward();
+  if (x.grad().values() == std::vector<float>{4, 8, 12} &&
+      w.grad().values() == std::vector<float>{2, 8, 18}) {
+    return 0;
+  }
   std::puts("wrong gradients over devices");
   return 1;
 }
