@@ -1,4 +1,4 @@
-// Parts of -ffast-math that clang has no macro for cannot be refused: needle's functions are exact
+// Parts of -ffast-math that clang has no macro for cannot be refused: needle's functions are right
 // under them too. Compiled by clang only, with those flags.
 #include <cstdio>
 #include <needle/needle.hpp>

@@ -427,10 +427,9 @@ DEVICE_TEST_CASE("The check for NaN finds the step that makes an infinity of a p
   const nn::Parameter<D> p(Tensor<D>{1, 2});
   optim::SGD<D> sgd({p.cell()}, {.lr = 1e300});
   sum(*p * Tensor<D>{1e10, 0}).backward();
-  const bool before = std::exchange(settings.check_nan, true);
+  const Setting check(settings.check_nan, true);
   CHECK(refusal([&] { sgd.step(); }) ==
         "sgd: made -inf in a parameter of shape (2,) (NEEDLE_CHECK_NAN)");
-  settings.check_nan = before;
 }
 
 TEST_CASE("A rule that cannot be made has counted no step") {

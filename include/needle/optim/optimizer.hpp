@@ -102,6 +102,7 @@ class Cells {
   /// t counts the cell's own updates with running values, this one included.
   template <std::size_t count, class RuleAt>
   void step(RuleAt&& rule_at) {
+    // Signed, since nvcc warns of an unsigned 0 that is compared.
     if (static_cast<std::ptrdiff_t>(count) > std::ssize(names_)) {
       fail(optimizer_, ": a rule of ", count, " running values, of which ", names_.size(),
            " have names");
