@@ -129,6 +129,20 @@ TEST_CASE("gemm agrees with a plain loop where cache blocks end") {
   }
 }
 
+TEST_CASE("dot products of every length, of groups of rows and of single ones") {
+  for (const GemmKernel* kernel : kernels()) {
+    for (int64_t k = 0; k <= 100; ++k) {
+      const Matrix a(7, k, k, 1, 5), b(k, 1, 1, 1, 6);
+      INFO(k << " elements, lanes " << kernel->one.width);
+      REQUIRE(wrong(7, 1, k, a, b, 1, *kernel) == 0);
+      // The fifth row is one by itself here, and one of four there: the bits are the same.
+      const std::vector<float> seven = product(7, 1, k, a, b, 1, *kernel);
+      const std::vector<float> five = product(5, 1, k, a, b, 1, *kernel);
+      REQUIRE(std::memcmp(seven.data() + 32, five.data() + 32, 5 * sizeof(float)) == 0);
+    }
+  }
+}
+
 TEST_CASE("gemm reads any strides: transposed, reversed, spaced and broadcast") {
   for (const GemmKernel* kernel : kernels()) {
     for (const auto& [m, n, k] :
