@@ -143,6 +143,37 @@ DEVICE_TEST_CASE(
   }
 }
 
+DEVICE_TEST_CASE("A leaf beside others that is marked after y was built gets no gradient of y") {
+  for (const bool evaluate : {false, true}) {
+    Tensor<D> x{1, 2};
+    Tensor<D> w = variable(Tensor<D>{3, 4});
+    std::vector<Tensor<D>> many(40, w);
+    many[1] = x;
+    const Tensor<D> y = sum(x * w), all = sum(concat(many, 0)), square = sum(matmul(x, w));
+    if (evaluate) y.realize(), all.realize(), square.realize();
+    x.requires_grad(true);
+    for (const Tensor<D>& loss : {y, all, square}) {
+      CHECK(refusal([&] { grad(loss, {x}); }).starts_with("grad: "));
+      loss.backward();
+      CHECK(!x.grad().defined());
+    }
+    CHECK(list(w.grad()) == List{41, 43});
+    sum(x * w).backward();
+    CHECK(list(x.grad()) == List{3, 4});
+
+    // One that is unmarked for a while gets what was built while it was marked, and no more.
+    x.zero_grad();
+    const Tensor<D> before = sum(x * w);
+    x.requires_grad(false);
+    const Tensor<D> between = sum(x * w);
+    x.requires_grad(true);
+    between.backward();
+    CHECK(!x.grad().defined());
+    before.backward();
+    CHECK(list(x.grad()) == List{3, 4});
+  }
+}
+
 DEVICE_TEST_CASE("Only scalars are differentiated") {
   const Tensor<D> x = variable(Tensor<D>{1, 2});
   CHECK(refusal([&] { (x * 2).backward(); }) ==

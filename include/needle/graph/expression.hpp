@@ -94,8 +94,12 @@ struct Expression : Counted, Pooled {
   unsigned read_by_gradients() {
     if (checkpointed) return reads_everything - reads_output;
     unsigned reads = reads_nothing;
-    for (int i = 0; i < count_; ++i) reads |= inputs()[i]->tracked ? traits.reads[i > 0] : 0;
+    for (int i = 0; i < count_; ++i) reads |= tracks(i) ? traits.reads[i > 0] : 0;
     return reads;
+  }
+  /// Whether a gradient flows to input i: it was tracked when this was built, and still is.
+  bool tracks(int i) {
+    return (tracked_inputs >> (std::min)(i, 31) & 1) != 0 && inputs()[i]->tracked;
   }
   /// Drops the inputs; what has a value needs them no longer.
   void forget_inputs() {
@@ -121,6 +125,8 @@ struct Expression : Counted, Pooled {
   std::int16_t part = -1;
   /// A reduction's axes.
   unsigned axes = 0;
+  /// Bit i: input i was tracked when this was built; the last is that of all from 31 on.
+  std::uint32_t tracked_inputs = 0;
   /// The longest chain of ops that are not evaluated, and the bytes of values they hold on to.
   int pending_depth = 0;
   std::int64_t pending_bytes = 0;
@@ -162,11 +168,11 @@ template <Device D>
 NEEDLE_NOINLINE void Expression<D>::connect(std::span<Ref<Expression>> inputs) {
   count_ = static_cast<int>(inputs.size());
   if (count_ > few) many_.resize(inputs.size());
-  bool reaches_leaf = false, real = traits.real || is_float(dtype);
+  bool real = traits.real || is_float(dtype);
   for (int i = 0; i < count_; ++i) {
     Expression& input = *inputs[i];
     come_after(input.id);
-    reaches_leaf |= input.tracked;
+    tracked_inputs |= static_cast<std::uint32_t>(input.tracked) << (std::min)(i, 31);
     real |= is_float(input.dtype) && traits.kind == Kind::scalar;
     if (input.evaluated()) {
       pending_bytes += input.tracked ? 0 : static_cast<std::int64_t>(input.value.storage->bytes);
@@ -179,7 +185,7 @@ NEEDLE_NOINLINE void Expression<D>::connect(std::span<Ref<Expression>> inputs) {
   }
   pending_depth += 1;
   arithmetic = real ? Arithmetic::real : Arithmetic::int32;
-  tracked = reaches_leaf && detail::thread_mode.recording && is_float(dtype);
+  tracked = tracked_inputs != 0 && detail::thread_mode.recording && is_float(dtype);
   checkpointed = detail::thread_mode.checkpointing;
 }
 

@@ -53,7 +53,9 @@ class Tape final : public AnyTape {
              "pass Graph::keep to the first one (keep_graph), or differentiate losses together");
       }
       if (const Transfer<D>* transfer = as_transfer(node)) transfer->collect(tapes);
-      for (const auto& input : node.inputs()) visit(*input);
+      for (int k = 0; k < std::ssize(node.inputs()); ++k) {
+        if (node.tracks(k)) visit(*node.inputs()[k]);
+      }
     }
     return collected_ > before;
   }
@@ -70,9 +72,13 @@ class Tape final : public AnyTape {
 
   void lead(Tapes& tapes, std::size_t begin, std::size_t end) override {
     for (std::size_t i = begin; i < end; ++i) {
-      const Transfer<D>* transfer = as_transfer(*nodes_[i]);
-      steps_[i].leads |= transfer && transfer->leads(tapes);
-      for (const auto& input : nodes_[i]->inputs()) steps_[i].leads |= leads(*input);
+      Expression<D>& node = *nodes_[i];
+      const Transfer<D>* transfer = as_transfer(node);
+      bool& leading = steps_[i].leads;
+      leading |= transfer && transfer->leads(tapes);
+      for (int k = 0; k < std::ssize(node.inputs()); ++k) {
+        leading |= node.tracks(k) && leads(*node.inputs()[k]);
+      }
     }
   }
 
@@ -103,7 +109,7 @@ class Tape final : public AnyTape {
         node.gradient(several ? std::span<const Tensor<D>>(parts_[i]) : one, y, x, results);
         for (std::size_t k = 0; k < x.size(); ++k) {
           const Expression<D>& input = *node.inputs()[k];
-          if (!leads(input) || !results[k].defined()) continue;
+          if (!node.tracks(static_cast<int>(k)) || !leads(input) || !results[k].defined()) continue;
           // What an op's gradient recorded for itself (enable_grad) is no history of its result.
           if (!thread_mode.recording && results[k].requires_grad())
             results[k] = results[k].detach();
