@@ -19,6 +19,7 @@
 #include "needle/ops/print.hpp"
 #include "needle/ops/random.hpp"
 #include "needle/ops/transfer.hpp"
+#include "needle/ops/two_devices.hpp"
 #include "needle/optim/adam.hpp"
 #include "needle/optim/one_cycle.hpp"
 #include "needle/optim/sgd.hpp"

@@ -1,0 +1,8 @@
+// message: operands are on two devices; move one with x.to<Other>() first
+#include <needle/needle.hpp>
+
+int main() {
+  needle::Tensor<needle::Cpu> a = {1, 2};
+  needle::Tensor<needle::Reference> b = {3, 4};
+  return (a + b).ndim();
+}
