@@ -46,7 +46,7 @@
 #define Complex 0
 
 // <complex.h>
-#define I _Complex_I
+#define I (__extension__ 1.0iF)
 #define complex _Complex
 
 // Test and logging libraries

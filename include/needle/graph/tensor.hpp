@@ -154,8 +154,8 @@ class Tensor {
     return slice(*this, std::span(indices.begin(), indices.size()));
   }
   /// Position `i` of the first axis, which is dropped.
-  template <std::convertible_to<std::int64_t> I>  // a template, so that x[{0}] is the one above
-  requires(!std::floating_point<I>) Tensor operator[](I i) const {
+  template <std::convertible_to<std::int64_t> At>  // a template, so that x[{0}] is the one above
+  requires(!std::floating_point<At>) Tensor operator[](At i) const {
     return (*this)[{Index(static_cast<std::int64_t>(i))}];
   }
 
