@@ -6,18 +6,17 @@
 
 namespace needle::cuda {
 
-/// Number `w` of a block. Of uniform numbers every bit is promised, so the product is rounded
-/// before the sum, as it is on the host.
+/// `Scaled`, which nvcc must not fuse: every bit is promised.
+struct Unfused {
+  __device__ static float apply(float a, float b, float x) { return __fadd_rn(a, __fmul_rn(b, x)); }
+};
+
+/// Number `w` of a block.
 template <class T>
 __device__ T random_number(const Distribution& d, const PhiloxBlock& block, int w) {
   using Value = std::conditional_t<std::is_floating_point_v<T>, float, std::int32_t>;
-  if (std::is_floating_point_v<T> && d.kind == Distribution::uniform) {
-    const auto low = static_cast<float>(d.a), high = static_cast<float>(d.b);
-    const float above = __fmul_rn(unit_interval(block.word[w]), static_cast<float>(d.b - d.a));
-    const float value = __fadd_rn(low, above);
-    return static_cast<T>(value < high ? value : low);
-  }
-  return static_cast<T>(random_value<Value>(d, block.word[w & 2], block.word[w | 1], (w & 1) != 0));
+  return static_cast<T>(
+      random_value<Value, Unfused>(d, block.word[w & 2], block.word[w | 1], (w & 1) != 0));
 }
 
 /// Elements 0 to size - 1 are the numbers from `key.offset` on.

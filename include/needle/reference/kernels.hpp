@@ -215,7 +215,7 @@ void scatter_add(const Array<Reference>& source, const Array<Reference>& index, 
 NEEDLE_ON_DEMAND
 void random(const Distribution& distribution, const RandomKey& key, Array<Reference>& out) {
   visit(out.dtype,
-        [&]<class T>(T) { fill_random<double>(distribution, key, out.data<T>(), 0, out.size()); });
+        [&]<class T>(T) { fill_random(distribution, key, out.data<T>(), 0, out.size()); });
 }
 
 static_assert(Backend<Reference>);
