@@ -1,7 +1,7 @@
 // Examples and their labels.
 #pragma once
 
-#include "needle/cpu/kernels.hpp"
+#include "needle/cpu/device.hpp"
 #include "needle/ops/slice.hpp"
 
 namespace needle::data {
