@@ -12,6 +12,8 @@ struct Counts {
   int products = 0, programs = 0, reductions = 0, copies = 0, randoms = 0, softmaxes = 0;
 };
 inline Counts counts;
+/// So many requests for memory from now on, the last of them is refused; 0: none is.
+inline int until_refusal = 0;
 
 /// The host's memory, counted by its own cache.
 template <class Base>
@@ -20,7 +22,10 @@ struct On {
   static constexpr std::string_view name = "counting";
 
   static needle::Cache<On>& cache() { return needle::Cache<On>::instance(); }
-  static void* allocate(std::size_t bytes) { return cache().allocate(bytes); }
+  static void* allocate(std::size_t bytes) {
+    if (until_refusal > 0 && --until_refusal == 0) needle::fail("memory: counting is full");
+    return cache().allocate(bytes);
+  }
   static void release(void* block, std::size_t bytes) { cache().release(block, bytes); }
   static void upload(void* to, const void* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);

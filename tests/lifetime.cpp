@@ -231,6 +231,36 @@ TEST_CASE("A training step asks the system for no memory once the cache is warm"
   CHECK(memory_stats<D>().live + memory_stats<D>().cached == before.live + before.cached);
 }
 
+TEMPLATE_TEST_CASE("A step that runs out of memory, wherever it does, can be done again", "",
+                   optim::SGD<counting::Device>, optim::Adam<counting::Device>) {
+  using D = counting::Device;
+  const nn::Dropout drop{0.5};
+  std::vector<List> expected;
+  for (int request = 0;; ++request) {  // 0: none is refused
+    Problem<D> p;
+    TestType optimizer(nn::parameters<D>(p.model), {.lr = 0.1});
+    const auto step = [&] {
+      optimizer.zero_grad();
+      cross_entropy(p.model(drop(p.x)), p.y).backward();
+      optimizer.step();
+    };
+    step();
+    const Generator place = default_generator();
+    counting::until_refusal = request;
+    const bool refused = request > 0 && refusal(step) == "memory: counting is full";
+    counting::until_refusal = 0;
+    if (request > 0 && !refused) {
+      CHECK(request > 20);
+      return;
+    }
+    default_generator() = place;
+    step();
+    if (request == 0) expected = state<D>(p.model);
+    INFO("request " << request);
+    REQUIRE(state<D>(p.model) == expected);
+  }
+}
+
 TEST_CASE("Backward keeps what is held and drops the rest") {
   using D = counting::Device;
   const std::size_t start = memory_stats<D>().live;
