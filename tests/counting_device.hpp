@@ -17,7 +17,7 @@ inline int until_refusal = 0;
 
 /// The host's memory, counted by its own cache.
 template <class Base>
-struct On {
+struct On : needle::HostCopies {
   using Real = typename Base::Real;
   static constexpr std::string_view name = "counting";
 
@@ -27,13 +27,6 @@ struct On {
     return cache().allocate(bytes);
   }
   static void release(void* block, std::size_t bytes) { cache().release(block, bytes); }
-  static void upload(void* to, const void* from, std::size_t bytes) {
-    std::memcpy(to, from, bytes);
-  }
-  static void download(void* to, const void* from, std::size_t bytes) {
-    std::memcpy(to, from, bytes);
-  }
-  static void synchronize() {}
   static void* system_allocate(std::size_t bytes) { return std::aligned_alloc(64, bytes); }
   static void system_release(void* block, std::size_t) { std::free(block); }
 };

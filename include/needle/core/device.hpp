@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 #include "needle/core/dtype.hpp"
@@ -27,7 +28,8 @@ struct MemoryStats {
   std::size_t live = 0, peak = 0, cached = 0;
 };
 
-/// What a storage policy offers. `Real` is its arithmetic; copies are finished when they return;
+/// What a storage policy offers, as static members. `Real` is its arithmetic, `name` what messages
+/// call it; copies are finished when they return;
 /// `allocate` throws `Error` when there is no memory, and its blocks are aligned to 64 bytes.
 template <class D>
 concept Device = Element<typename D::Real> && requires(void* to, const void* from, std::size_t n) {
@@ -37,6 +39,20 @@ concept Device = Element<typename D::Real> && requires(void* to, const void* fro
   { D::upload(to, from, n) } -> std::same_as<void>;
   { D::download(to, from, n) } -> std::same_as<void>;
   { D::synchronize() } -> std::same_as<void>;
+};
+
+/// The copies of devices whose memory is the host's own.
+struct HostCopies {
+  /// Bytes from the host to the device.
+  static void upload(void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+  }
+  /// Bytes from the device to the host.
+  static void download(void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+  }
+  /// Kernels are finished when they return: there is nothing to wait for.
+  static void synchronize() {}
 };
 
 /// Whether the host reaches a device's memory through plain pointers.

@@ -13,21 +13,15 @@
 namespace needle {
 
 /// The host's processor, in float: vectorised, multi-core kernels.
-struct Cpu {
-  using Real = float;
-  static constexpr std::string_view name = "cpu";
+struct Cpu : HostCopies {
+  using Real = float;                              ///< its arithmetic
+  static constexpr std::string_view name = "cpu";  ///< in messages
 
+  /// Memory from the pool, and back to it.
   static void* allocate(std::size_t bytes) { return Cache<Cpu>::instance().allocate(bytes); }
   static void release(void* block, std::size_t bytes) {
     Cache<Cpu>::instance().release(block, bytes);
   }
-  static void upload(void* to, const void* from, std::size_t bytes) {
-    std::memcpy(to, from, bytes);
-  }
-  static void download(void* to, const void* from, std::size_t bytes) {
-    std::memcpy(to, from, bytes);
-  }
-  static void synchronize() {}
 
   /// Large blocks ask for large pages: the first touch of 40 MB then takes 20 page faults, not
   /// 10,000.

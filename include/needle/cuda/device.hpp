@@ -8,8 +8,8 @@ namespace needle {
 
 /// An NVIDIA GPU, in float: the current device of the CUDA runtime.
 struct Cuda {
-  using Real = float;
-  static constexpr std::string_view name = "cuda";
+  using Real = float;                               ///< its arithmetic
+  static constexpr std::string_view name = "cuda";  ///< in messages
 
   /// Whether there is a GPU that this program can use.
   static bool available() {
@@ -19,18 +19,20 @@ struct Cuda {
     return found;
   }
 
+  /// Memory from the pool, and back to it.
   static void* allocate(std::size_t bytes) { return Cache<Cuda>::instance().allocate(bytes); }
   static void release(void* block, std::size_t bytes) {
     Cache<Cuda>::instance().release(block, bytes);
   }
-  // Copies on the legacy stream come after all kernels before them, and return when the host's side
-  // may be touched again.
+  /// Copies to and from the GPU, on the legacy stream: they come after all kernels before them, and
+  /// return when the host's side may be touched again.
   static void upload(void* to, const void* from, std::size_t bytes) {
     cuda::check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "upload");
   }
   static void download(void* to, const void* from, std::size_t bytes) {
     cuda::check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "download");
   }
+  /// Waits for all kernels.
   static void synchronize() { cuda::synchronize("synchronize"); }
 
   /// A new block, or null where the GPU has no room for it.
