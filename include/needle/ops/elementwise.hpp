@@ -241,8 +241,8 @@ template <Device D>
 Tensor<D> relu(const Tensor<D>& x) {
   return apply(ops::Relu{}, x);
 }
-/// x held in [low, high]; its gradient is 1 at the bounds and 0 beyond. Integers stay integers
-/// between whole bounds.
+/// x held in [low, high], or high where low is above it; its gradient is 1 at the bounds and 0
+/// beyond. Integers stay integers between whole bounds.
 template <Device D, Number Low, Number High>
 Tensor<D> clamp(const Tensor<D>& x, Low low, High high) {
   return apply(ops::Clamp{}, x, constant_like(x, low), constant_like(x, high));
@@ -258,8 +258,8 @@ Tensor<D> square(const Tensor<D>& x) {
   return x * x;
 }
 
-/// a to the power b, elementwise; shapes broadcast. NaN for a finite
-/// a below 0 and a b that is not whole.
+/// a to the power b, elementwise and always real; shapes broadcast. NaN for a finite a below 0 and
+/// a b that is not whole.
 template <Device D>
 Tensor<D> pow(const Tensor<D>& a, const Tensor<D>& b) {
   return apply(ops::Power{}, a, b);

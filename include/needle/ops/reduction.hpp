@@ -15,6 +15,12 @@ struct Reduced {
   unsigned mask;
   bool keepdims;
 
+  /// How many elements of a source of this shape become one.
+  double count(const Shape& source) const {
+    double n = 1;
+    for (int i = 0; i < source.ndim(); ++i) n *= mask >> i & 1 ? double(source[i]) : 1;
+    return n;
+  }
   /// y, a result of this reduction, as it would broadcast against its source of this shape.
   template <Device D>
   Tensor<D> raised(const Tensor<D>& y, const Shape& source) const {
@@ -105,10 +111,7 @@ Tensor<D> sum(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) 
 template <Device D>
 Tensor<D> mean(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   const detail::Reduced op = detail::reduced(x, axes, keepdims, "mean");
-  double count = 1;
-  for (int i = 0; i < x.ndim(); ++i)
-    count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
-  return apply(ops::Sum{op}, to_real(x)) / count;
+  return apply(ops::Sum{op}, to_real(x)) / op.count(x.shape());
 }
 
 /// The variance: the mean square distance from the mean, divided by n - correction (1 is the
@@ -117,11 +120,8 @@ template <Device D>
 Tensor<D> var(const Tensor<D>& x, const Axes& axes = {}, double correction = 1,
               bool keepdims = false) {
   const detail::Reduced op = detail::reduced(x, axes, keepdims, "var");
-  double count = 1;
-  for (int i = 0; i < x.ndim(); ++i)
-    count *= op.mask >> i & 1 ? static_cast<double>(x.shape()[i]) : 1;
   return apply(ops::Sum{op}, square(x - mean(x, axes, true))) /
-         (std::fmax)(count - correction, 0.0);
+         (std::fmax)(op.count(x.shape()) - correction, 0.0);
 }
 
 /// The largest element; NaN if there is one. Ties share the gradient evenly.
