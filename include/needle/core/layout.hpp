@@ -1,6 +1,8 @@
 // Views: a shape, strides and an offset. Every function here is arithmetic; no element moves.
 #pragma once
 
+#include <array>
+
 #include "needle/core/shape.hpp"
 
 namespace needle {
@@ -70,6 +72,20 @@ inline Layout selected(Layout x, int axis, std::int64_t index) {
   x.shape.erase(axis);
   x.strides.erase(axis);
   return x;
+}
+
+/// Where position `at` of the first `dims` dimensions, in row-major order, lies for each of some
+/// strides.
+template <class... S>
+std::array<std::int64_t, sizeof...(S)> offsets_at(std::int64_t at, const Shape& shape, int dims,
+                                                  const S&... strides) {
+  std::array<std::int64_t, sizeof...(S)> offsets{};
+  for (int i = dims - 1; i >= 0; --i) {
+    std::size_t k = 0;
+    ((offsets[k++] += at % shape[i] * strides[i]), ...);
+    at /= shape[i];
+  }
+  return offsets;
 }
 
 /// Finds strides that give `x` another shape of the same size without moving elements; false where

@@ -18,12 +18,7 @@ struct Lines {
   std::int64_t count() const { return others.size(); }
   /// The offset of a line's first element.
   std::int64_t start(std::int64_t line) const {
-    std::int64_t at = 0;
-    for (int i = others.ndim() - 1; i >= 0; --i) {
-      at += line % others.shape[i] * others.strides[i];
-      line /= others.shape[i];
-    }
-    return at;
+    return offsets_at(line, others.shape, others.ndim(), others.strides)[0];
   }
 
   /// The other axes, from offset 0.

@@ -17,12 +17,7 @@ void copy_runs(T* to, const T* from, const Loop& loop, std::int64_t begin, std::
   const std::int64_t inner = n ? loop.shape.back() : 1;
   const std::int64_t to_stride = n ? loop.strides[0].back() : 1;
   for (std::int64_t i = begin; i < end;) {
-    std::int64_t to_at = 0, from_at = 0, rest = i;
-    for (int d = n - 1; d >= 0; --d) {
-      to_at += rest % loop.shape[d] * loop.strides[0][d];
-      from_at += rest % loop.shape[d] * loop.strides[1][d];
-      rest /= loop.shape[d];
-    }
+    const auto [to_at, from_at] = offsets_at(i, loop.shape, n, loop.strides[0], loop.strides[1]);
     const std::int64_t count = (std::min)(end - i, inner - i % inner);
     const std::int64_t from_stride = n ? loop.strides[1].back() : 1;
     if (to_stride == 1) {
@@ -61,13 +56,9 @@ void copy_elements(T* to, const T* from, const Loop& loop) {
   const std::int64_t rows = loop.shape[n - 2], columns = loop.shape[n - 1];
   const std::int64_t bands = (rows + 15) / 16, tasks = loop.size() / (rows * columns) * bands;
   const auto band = [&](std::int64_t task) {
-    std::int64_t rest = task / bands, to_at = 0, from_at = 0;
     const std::int64_t row = task % bands * 16;
-    for (int d = n - 3; d >= 0; --d) {
-      to_at += rest % loop.shape[d] * loop.strides[0][d];
-      from_at += rest % loop.shape[d] * loop.strides[1][d];
-      rest /= loop.shape[d];
-    }
+    const auto [to_at, from_at] =
+        offsets_at(task / bands, loop.shape, n - 2, loop.strides[0], loop.strides[1]);
     copy_transposed(to + to_at + row * loop.strides[0][n - 2], loop.strides[0][n - 2],
                     from + from_at + row, loop.strides[1][n - 1],
                     (std::min)(rows - row, std::int64_t{16}), columns);

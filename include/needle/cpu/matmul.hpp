@@ -24,15 +24,9 @@ void gemm(const Array<Cpu>& a, const Array<Cpu>& b, Array<Cpu>& out) {
   std::int64_t batch = 1;
   for (int i = 0; i < row; ++i) batch *= out.shape[i];
   product(batch, [&](std::int64_t index) {
-    cpu::GemmOffsets offsets{0, 0, 0};
-    for (int i = row - 1; i >= 0; --i) {
-      const std::int64_t at = index % out.shape[i];
-      index /= out.shape[i];
-      offsets.a += at * a.strides[i];
-      offsets.b += at * b.strides[i];
-      offsets.c += at * out.strides[i];
-    }
-    return offsets;
+    const auto [of_a, of_b, of_c] =
+        offsets_at(index, out.shape, row, a.strides, b.strides, out.strides);
+    return cpu::GemmOffsets{of_a, of_b, of_c};
   });
 }
 
