@@ -14,14 +14,20 @@ inline const char* environment(const char* name) {
   return value && *value ? value : nullptr;
 }
 
-/// Whether an environment variable is 1; 0 or none is false. Anything else ends the program: most
-/// are read before main(), where nobody could catch an exception.
+/// Ends the program for a wrong environment variable, with a sentence: most are read before main(),
+/// where nobody could catch an exception.
+[[noreturn]] NEEDLE_NOINLINE inline void wrong_setting(const char* name, const char* value,
+                                                       const char* expected) {
+  std::fprintf(stderr, "needle: %s is '%s', expected %s\n", name, value, expected);
+  std::_Exit(2);
+}
+
+/// Whether an environment variable is 1; 0 or none is false, anything else a wrong setting.
 inline bool environment_flag(const char* name) {
   const char* value = environment(name);
   if (!value || std::string_view(value) == "0") return false;
   if (std::string_view(value) == "1") return true;
-  std::fprintf(stderr, "%s is '%s', expected 0 or 1\n", name, value);
-  std::_Exit(2);
+  wrong_setting(name, value, "0 or 1");
 }
 
 }  // namespace needle::detail

@@ -46,7 +46,7 @@ inline Isa isa() {
     if (widest == "baseline") return Isa::baseline;
     if (widest == "avx2") return (std::min)(best, Isa::avx2);
     if (widest == "avx512") return best;
-    fail("NEEDLE_ISA is '", wish, "', expected baseline, avx2 or avx512");
+    detail::wrong_setting("NEEDLE_ISA", wish, "baseline, avx2 or avx512");
 #else
     return Isa::baseline;
 #endif

@@ -1,12 +1,10 @@
 // The pool of threads behind `parallel_for`.
 //
 // Policy. The caller always works too, so a pool of n threads has n - 1 workers. Chunks are handed
-// out by one atomic counter; what a chunk is must follow from shapes alone, never from the number
-// of threads, and then results do not depend on who ran what. A training step is a row of short
-// kernels, so a worker that ran dry spins for about 30 microseconds before it sleeps: long enough
-// to catch the next kernel, too short to burn a core between steps. A region never waits for a
-// worker that is still asleep: it closes when the chunks are gone and waits only for those who had
-// joined.
+// out by one atomic counter. A training step is a row of short kernels, so a worker that ran dry
+// spins for about 30 microseconds before it sleeps: long enough to catch the next kernel, too short
+// to burn a core between steps. A region never waits for a worker that is still asleep: it closes
+// when the chunks are gone and waits only for those who had joined.
 #pragma once
 
 #include <atomic>
@@ -110,8 +108,8 @@ inline int default_num_threads() {
     char* end = nullptr;
     const long n = std::strtol(wish, &end, 10);
     if (end == wish || *end != '\0' || n < 1 || n > max_num_threads) {
-      fail("NEEDLE_NUM_THREADS is '", wish, "', expected a whole number from 1 to ",
-           max_num_threads);
+      detail::wrong_setting("NEEDLE_NUM_THREADS", wish,
+                            text("a whole number from 1 to ", max_num_threads).c_str());
     }
     return static_cast<int>(n);
   }

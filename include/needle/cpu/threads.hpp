@@ -1,8 +1,9 @@
 // `parallel_for` over numbered chunks, and how many threads share them.
 //
-// Policy. What a chunk is must follow from shapes alone, never from the number of threads: then
-// results do not depend on who ran what. A nested region, a region met while another thread owns
-// the pool, one chunk, or one thread: all of these run on their caller and never touch the pool.
+// Policy. What is added to what, and in which order, must follow from shapes alone; then results do
+// not depend on who ran what. What else a chunk holds may follow from the number of threads. A
+// nested region, a region met while another thread owns the pool, one chunk, or one thread: all of
+// these run on their caller and never touch the pool.
 #pragma once
 
 #include <cstdint>
