@@ -51,5 +51,5 @@ TEST_CASE("A device that calculates in another type refuses a float type by name
   CHECK(refusal([] { cast(ones<Reference>({1}), Dtype::float32); }) ==
         "cast: device reference has no float32; its real numbers are float64");
   CHECK(refusal([] { full<Cpu>({1}, 2, Dtype::float64); }) ==
-        "constant: device cpu has no float64; its real numbers are float32");
+        "full: device cpu has no float64; its real numbers are float32");
 }

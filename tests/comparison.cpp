@@ -86,3 +86,16 @@ DEVICE_TEST_CASE("A choice between two numbers is whole if both are, whatever th
   CHECK(list(where(x > 0, 1, 0.5)) == List{0.5, 0.5, 1});
   CHECK(where(x > 0, 1, 0.5).dtype() == real<D>);
 }
+
+DEVICE_TEST_CASE("Comparisons of shapes that do not fit are refused by name, in the order given") {
+  const Tensor<D> a = zeros<D>({2, 3}), b = zeros<D>({2});
+  const std::string why =
+      ": shapes (2, 3) and (2,) do not broadcast: 3 against 2; sizes must be equal, or one of "
+      "them 1";
+  CHECK(refusal([&] { (void)(a == b); }) == "equal" + why);
+  CHECK(refusal([&] { (void)(a != b); }) == "not_equal" + why);
+  CHECK(refusal([&] { (void)(a < b); }) == "less" + why);
+  CHECK(refusal([&] { (void)(a <= b); }) == "less_equal" + why);
+  CHECK(refusal([&] { (void)(a > b); }) == "greater" + why);
+  CHECK(refusal([&] { (void)(a >= b); }) == "greater_equal" + why);
+}

@@ -244,7 +244,7 @@ DEVICE_TEST_CASE("A number that an integer type does not hold is refused") {
   CHECK(refusal([&] { x + 3000000000u; }) ==
         "constant: 3e+09 does not fit in int32; it holds -2147483648 to 2147483647");
   CHECK(refusal([&] { full<D>({2}, 256, Dtype::uint8); }) ==
-        "constant: 256 does not fit in uint8; it holds 0 to 255");
+        "full: 256 does not fit in uint8; it holds 0 to 255");
   CHECK(refusal([&] { full<D>({2}, NAN, Dtype::int32); }) ==
-        "constant: nan does not fit in int32; it holds -2147483648 to 2147483647");
+        "full: nan does not fit in int32; it holds -2147483648 to 2147483647");
 }

@@ -98,6 +98,9 @@ DEVICE_TEST_CASE("Losses refuse targets that do not fit their logits") {
   CHECK(refusal([&] {
           cross_entropy(x, ints<D>({0, 1, 2, 3})).realize();
         }) == "cross_entropy: index 3 is outside of [0, 3)");
+  CHECK(refusal([&] { mse_loss(x, zeros<D>({4})); }) ==
+        "mse_loss: shapes (4, 3) and (4,) do not broadcast: 3 against 4; sizes must be equal, or "
+        "one of them 1");
   CHECK(refusal([&] {
           cross_entropy(x, ints<D>({0, 1, 2, 0}), {.weight = ones<D>({4})});
         }) == "cross_entropy: weight (4,) for 3 classes");

@@ -35,6 +35,12 @@ TEST_CASE("A list of dimensions grows and shrinks in place") {
   CHECK_FALSE(shape == Shape{7, 3});
   CHECK(refusal([] { Shape{1, 1, 1, 1, 1, 1, 1, 1}.push_back(1); }) ==
         "shape: more than 8 dimensions");
+  const char* nine =
+      "shape: (1, 2, 3, 4, 5, 6, 7, 8, 9) names 9 dimensions; a tensor has at most 8";
+  CHECK(refusal([] { Shape{1, 2, 3, 4, 5, 6, 7, 8, 9}; }) == nine);
+  CHECK(refusal([] { Axes{1, 2, 3, 4, 5, 6, 7, 8, 9}; }) == nine);
+  CHECK(refusal([] { Shape(std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9}); }) == nine);
+  CHECK(Shape(std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8}).ndim() == 8);
 }
 
 TEST_CASE("The size of a scalar is 1, of an empty shape 0") {

@@ -167,13 +167,25 @@ DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {
   CHECK(refusal([&] { x[{range(0, 1, 0)}]; }) ==
         "slice: a step of 0; it must be positive or negative");
   CHECK(refusal([&] {
+          x[{0, ellipsis, new_axis, new_axis, new_axis, new_axis, new_axis, new_axis, new_axis,
+             new_axis}];
+        }) == "slice: shape (2, 3) with new axes would have 9 dimensions; a tensor has at most 8");
+  CHECK(refusal([&] { put(x, {5}, 1.0); }) ==
+        "put: index 5 on axis 0 of shape (2, 3); it has 2 positions");
+  CHECK(refusal([&] {
+          put(x, {0, 0, 0}, 1.0);
+        }) == "put: 3 indices for shape (2, 3) of 2 dimensions");
+  CHECK(refusal([&] { put(x, {ellipsis, ellipsis}, 1.0); }) == "put: more than one ellipsis");
+  CHECK(refusal([&] { put(x, {range(0, 1, 0)}, x); }) ==
+        "put: a step of 0; it must be positive or negative");
+  CHECK(refusal([&] {
           put(x, {0}, ints<D>({1, 2, 3}));
         }) == "put: values of int32 into a tensor of " + str(real<D>) + "; cast them first");
   CHECK(refusal([&] {
           put(x, {0}, Tensor<D>{1, 2});
         }) == "put: values (2,) do not broadcast to the positions (3,) of (2, 3)");
   CHECK(refusal([&] { put(bytes<D>({1}), {0}, 256); }) ==
-        "constant: 256 does not fit in uint8; it holds 0 to 255");
+        "put: 256 does not fit in uint8; it holds 0 to 255");
   CHECK(refusal([&] { narrow(x, 1, 2, 2); }) ==
         "narrow: 2 positions from 2 on axis 1 of shape (2, 3); it has 3");
   CHECK(refusal([&] {
@@ -202,6 +214,8 @@ DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {
           split(x, {-1, 4}, 1);
         }) == "split: a part of size -1; it must be at least 0");
   CHECK(refusal([&] { split(x, 0, 1); }) == "split: parts of size 0; it must be at least 1");
+  CHECK(refusal([&] { split(x, 2, 3); }) ==
+        "split: axis 3 of a tensor of 2 dimensions; axes run from -2 to 1");
   CHECK(refusal([&] { flip(x, 2); }) ==
         "flip: axis 2 of a tensor of 2 dimensions; axes run from -2 to 1");
 }

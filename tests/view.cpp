@@ -86,6 +86,9 @@ DEVICE_TEST_CASE("Other shapes are refused with what they would have to be") {
   CHECK(refusal([&] {
           reshape(x, {-1, -1});
         }) == "reshape: shape (-1, -1) leaves two sizes open; one may be -1");
+  CHECK(refusal([&] {
+          reshape(x, {2, 3, 1, 1, 1, 1, 1, 1, 1});
+        }) == "shape: (2, 3, 1, 1, 1, 1, 1, 1, 1) names 9 dimensions; a tensor has at most 8");
   CHECK(refusal([&] { reshape(x, {-2, 3}); }) == "reshape: shape (-2, 3) has a negative size");
   CHECK(refusal([&] {
           reshape(x, {1ll << 32, 1ll << 32});

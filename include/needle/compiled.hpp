@@ -86,7 +86,7 @@ NEEDLE_REDUCTION(logsumexp)
 #undef NEEDLE_REDUCTION
 #undef NEEDLE_BINARY
 #undef NEEDLE_UNARY
-NEEDLE_INSTANCE Tensor<Cpu> constant(double, const Shape&, Dtype);
+NEEDLE_INSTANCE Tensor<Cpu> constant(double, const Shape&, Dtype, std::string_view);
 NEEDLE_INSTANCE Tensor<Cpu> where(const Tensor<Cpu>&, const Tensor<Cpu>&, const Tensor<Cpu>&);
 NEEDLE_INSTANCE Tensor<Cpu> cast(const Tensor<Cpu>&, Dtype);
 NEEDLE_INSTANCE Tensor<Cpu> reshape(const Tensor<Cpu>&, Shape);

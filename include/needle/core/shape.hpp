@@ -14,15 +14,33 @@ namespace needle {
 /// The most dimensions a tensor has.
 inline constexpr int max_dims = 8;
 
+namespace detail {
+/// "(8, 3, 32, 32)", as Python writes a tuple.
+inline std::string tuple(std::span<const std::int64_t> values) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    text += i > 0 ? ", " : "";
+    text += str(values[i]);
+  }
+  text += values.size() == 1 ? ",)" : ")";
+  return text;
+}
+
+[[noreturn]] NEEDLE_NOINLINE inline void refuse_dims(std::span<const std::int64_t> values) {
+  fail("shape: ", tuple(values), " names ", values.size(), " dimensions; a tensor has at most ",
+       max_dims);
+}
+}  // namespace detail
+
 /// A short list of 64-bit numbers, one for each dimension, held in place.
 struct Dims {
   /// None: what a scalar has.
   constexpr Dims() = default;
   /// These numbers, in order; more than `max_dims` are refused.
-  constexpr Dims(std::initializer_list<std::int64_t> values) {
-    for (std::int64_t value : values) push_back(value);
-  }
-  explicit Dims(const std::vector<std::int64_t>& values) {
+  constexpr Dims(std::initializer_list<std::int64_t> values)
+      : Dims(std::span(values.begin(), values.size())) {}
+  explicit constexpr Dims(std::span<const std::int64_t> values) {
+    if (values.size() > max_dims) detail::refuse_dims(values);
     for (std::int64_t value : values) push_back(value);
   }
 
@@ -69,15 +87,7 @@ struct Dims {
 };
 
 /// "(8, 3, 32, 32)", as Python writes a tuple.
-inline std::string str(const Dims& dims) {
-  std::string text = "(";
-  for (int i = 0; i < dims.ndim(); ++i) {
-    text += i > 0 ? ", " : "";
-    text += str(dims[i]);
-  }
-  text += dims.ndim() == 1 ? ",)" : ")";
-  return text;
-}
+inline std::string str(const Dims& dims) { return detail::tuple({dims.begin(), dims.end()}); }
 
 /// The sizes of a tensor; its product, `size()`, fits in 63 bits, or `checked` refuses it.
 struct Shape : Dims {

@@ -261,14 +261,15 @@ void check_stored(Dtype dtype, std::string_view op) {
 }  // namespace detail
 
 /// A tensor of one value everywhere; it takes no memory. A value out of an integer dtype's range is
-/// refused, and a fraction dropped; one of a float of 16 bits is rounded.
+/// refused, and a fraction dropped; one of a float of 16 bits is rounded. Refusals name `op`.
 template <Device D>
-Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>) {
+Tensor<D> constant(double value, const Shape& shape, Dtype dtype = real<D>,
+                   std::string_view op = "constant") {
   if (dtype != real<D>) {
-    detail::check_stored<D>(dtype, "constant");
-    check_holds(dtype, value, "constant");
+    detail::check_stored<D>(dtype, op);
+    check_holds(dtype, value, op);
   }
-  auto* node = new Expression<D>(detail::constant_traits, checked(shape, "constant"), dtype);
+  auto* node = new Expression<D>(detail::constant_traits, checked(shape, op), dtype);
   node->constant = rounded_to(value, dtype);
   return Tensor<D>(Ref<Expression<D>>(node));
 }

@@ -56,7 +56,11 @@ struct Residual {
   /// The module that x goes around.
   M fn;
   /// x to the shape of fn(x) + x; it is refused where the two do not broadcast.
-  auto operator()(const auto& x) const { return fn(x) + x; }
+  auto operator()(const auto& x) const {
+    const auto y = fn(x);
+    broadcast_shapes(y.shape(), x.shape(), "residual");
+    return y + x;
+  }
 };
 template <class M>
 Residual(M) -> Residual<M>;

@@ -17,7 +17,7 @@ struct Linear {
   /// Whether b is there.
   bool has_bias = true;
   /// (out, in), as in PyTorch (in CMU's course Deep Learning Systems, 10-414/714, it is (in, out)).
-  Parameter<D> weight{uniform_fan_in<D>({out, in}, in)};
+  Parameter<D> weight{uniform_fan_in<D>(checked({out, in}, "linear"), in)};
   /// (out,); absent without bias.
   Parameter<D> bias = has_bias ? Parameter<D>(uniform_fan_in<D>({out}, in)) : Parameter<D>();
 

@@ -86,6 +86,7 @@ Tensor<D> operator<(S a, const Tensor<D>& b) {
 /// Where a > b; shapes broadcast.
 template <Device D>
 Tensor<D> operator>(const Tensor<D>& a, const Tensor<D>& b) {
+  broadcast_shapes(a.shape(), b.shape(), "greater");
   return apply(ops::Less{}, b, a);
 }
 template <Device D, Number S>
@@ -114,6 +115,7 @@ Tensor<D> operator<=(S a, const Tensor<D>& b) {
 /// Where a >= b; shapes broadcast.
 template <Device D>
 Tensor<D> operator>=(const Tensor<D>& a, const Tensor<D>& b) {
+  broadcast_shapes(a.shape(), b.shape(), "greater_equal");
   return apply(ops::LessEqual{}, b, a);
 }
 template <Device D, Number S>

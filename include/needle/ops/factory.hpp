@@ -10,17 +10,17 @@ namespace needle {
 /// One value everywhere; takes no memory until something needs it to.
 template <Device D = DefaultDevice>
 Tensor<D> full(const Shape& shape, double value, Dtype dtype = real<D>) {
-  return constant<D>(value, shape, dtype);
+  return constant<D>(value, shape, dtype, "full");
 }
 /// Zeros of a shape.
 template <Device D = DefaultDevice>
 Tensor<D> zeros(const Shape& shape, Dtype dtype = real<D>) {
-  return constant<D>(0, shape, dtype);
+  return constant<D>(0, shape, dtype, "zeros");
 }
 /// Ones of a shape.
 template <Device D = DefaultDevice>
 Tensor<D> ones(const Shape& shape, Dtype dtype = real<D>) {
-  return constant<D>(1, shape, dtype);
+  return constant<D>(1, shape, dtype, "ones");
 }
 /// Zeros of the shape and dtype of x.
 template <Device D>
@@ -48,15 +48,20 @@ Tensor<D> arange(double start, double stop, double step = 1, Dtype dtype = real<
   }
   if (is_half(dtype)) return cast(arange<D>(start, stop, step), dtype);
   return visit(dtype, [&]<class T>(T) {
-    std::vector<T> values;
-    for (std::int64_t i = 0; i < n; ++i) {
-      values.push_back(static_cast<T>(start + static_cast<double>(i) * step));
-    }
-    if constexpr (std::is_floating_point_v<T>) {
-      return Tensor<D>(std::vector<typename D::Real>(values.begin(), values.end()), {n});
+    Array<D> result(Shape{n}, dtype);  // refuses what memory cannot hold
+    const auto fill = [&](T* to) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        to[i] = static_cast<T>(start + static_cast<double>(i) * step);
+      }
+    };
+    if constexpr (host_memory<D>) {
+      fill(result.template data<T>());
     } else {
-      return Tensor<D>(values, {n});
+      std::vector<T> values(static_cast<std::size_t>(n));
+      fill(values.data());
+      result = upload<D>(values.data(), result.shape);
     }
+    return Tensor<D>(std::move(result));
   });
 }
 /// 0, 1, ... up to but not including stop.

@@ -94,6 +94,7 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
 template <Device D>
 Tensor<D> mse_loss(const Tensor<D>& input, const Tensor<D>& target,
                    Reduction reduction = Reduction::mean) {
+  broadcast_shapes(input.shape(), target.shape(), "mse_loss");
   return detail::reduce_loss(square(input - target), reduction);
 }
 

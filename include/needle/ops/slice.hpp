@@ -107,8 +107,8 @@ struct Concat {
 
 namespace detail {
 /// Python's slice.indices: the run of positions that a range means on an axis of n.
-inline detail::Run run_of(const range& r, std::int64_t n) {
-  if (r.step == 0) fail("slice: a step of 0; it must be positive or negative");
+inline detail::Run run_of(const range& r, std::int64_t n, std::string_view op) {
+  if (r.step == 0) fail(op, ": a step of 0; it must be positive or negative");
   const std::int64_t low = r.step > 0 ? 0 : -1, high = r.step > 0 ? n : n - 1;
   const auto place = [&](std::optional<std::int64_t> at, std::int64_t otherwise) {
     if (!at) return otherwise;
@@ -123,15 +123,20 @@ inline detail::Run run_of(const range& r, std::int64_t n) {
 
 /// An index as a run for each axis, and the shape once dropped axes are gone and new ones there.
 inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Shape& x,
-                                        Shape& result) {
-  int named = 0, fills = 0;
+                                        Shape& result, std::string_view op) {
+  int named = 0, fills = 0, left = x.ndim();
   for (const Index& index : indices) {
     named += index.kind == Index::position || index.kind == Index::run;
     fills += index.kind == Index::fill;
+    left += (index.kind == Index::added) - (index.kind == Index::position);
   }
-  if (fills > 1) fail("slice: more than one ellipsis");
+  if (fills > 1) fail(op, ": more than one ellipsis");
   if (named > x.ndim()) {
-    fail("slice: ", named, " indices for shape ", x, " of ", x.ndim(), " dimensions");
+    fail(op, ": ", named, " indices for shape ", x, " of ", x.ndim(), " dimensions");
+  }
+  if (left > max_dims) {
+    fail(op, ": shape ", x, " with new axes would have ", left,
+         " dimensions; a tensor has at most ", max_dims);
   }
   std::vector<detail::Run> runs;
   const auto whole = [&] {
@@ -146,11 +151,11 @@ inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Sh
     } else if (index.kind == Index::fill) {
       for (int rest = x.ndim() - named; rest > 0; --rest) whole();
     } else if (index.kind == Index::run) {
-      runs.push_back(run_of(index.positions, x[axis]));
+      runs.push_back(run_of(index.positions, x[axis], op));
       result.push_back(runs.back().count);
     } else {
       if (index.at < -x[axis] || index.at >= x[axis]) {
-        fail("slice: index ", index.at, " on axis ", axis, " of shape ", x, "; it has ", x[axis],
+        fail(op, ": index ", index.at, " on axis ", axis, " of shape ", x, "; it has ", x[axis],
              " positions");
       }
       runs.push_back({index.at < 0 ? index.at + x[axis] : index.at, 1, 1});
@@ -166,7 +171,7 @@ inline std::vector<detail::Run> runs_of(std::span<const Index> indices, const Sh
 template <Device D>
 Tensor<D> slice(const Tensor<D>& x, std::span<const Index> indices) {
   Shape result;
-  std::vector<detail::Run> runs = detail::runs_of(indices, x.shape(), result);
+  std::vector<detail::Run> runs = detail::runs_of(indices, x.shape(), result, "slice");
   return reshape(apply(ops::Slice(std::move(runs)), x), result);
 }
 
@@ -178,7 +183,7 @@ Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, const Te
   }
   Shape shown, whole;
   std::vector<detail::Run> runs =
-      detail::runs_of(std::span(indices.begin(), indices.size()), x.shape(), shown);
+      detail::runs_of(std::span(indices.begin(), indices.size()), x.shape(), shown, "put");
   for (const detail::Run& run : runs) whole.push_back(run.count);
   if (!broadcasts_to(values.shape(), shown)) {
     fail("put: values ", values.shape(), " do not broadcast to the positions ", shown, " of ",
@@ -189,7 +194,7 @@ Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, const Te
 }
 template <Device D, Number S>
 Tensor<D> put(const Tensor<D>& x, std::initializer_list<Index> indices, S value) {
-  return put(x, indices, constant<D>(static_cast<double>(value), Shape{}, x.dtype()));
+  return put(x, indices, constant<D>(static_cast<double>(value), Shape{}, x.dtype(), "put"));
 }
 
 /// Positions start, ..., start + length - 1 of one axis.
@@ -281,7 +286,7 @@ std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>
 template <Device D>
 std::vector<Tensor<D>> split(const Tensor<D>& x, std::int64_t size, int axis = 0) {
   if (size < 1) fail("split: parts of size ", size, "; it must be at least 1");
-  const std::int64_t n = x.shape(axis);
+  const std::int64_t n = x.shape()[normal_axis(axis, x.ndim(), "split")];
   std::vector<std::int64_t> sizes{(std::min)(size, n)};
   for (std::int64_t at = size; at < n; at += size) sizes.push_back((std::min)(size, n - at));
   return split(x, sizes, axis);
