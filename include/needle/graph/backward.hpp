@@ -43,7 +43,8 @@ void Tensor<D>::backward(Graph graph) const {
 
 /// The gradients of a scalar y with respect to tensors it was built on, which may be on another
 /// device than y, as expressions: they can be differentiated again. Nothing is kept or dropped, no
-/// `.grad()` changes, and nothing is evaluated but gradients on their way through `to`.
+/// `.grad()` changes, and nothing is evaluated but gradients on their way through `to` and what
+/// exceeds the limits of laziness.
 template <Device D, Device T = D>
 std::vector<Tensor<T>> grad(const Tensor<D>& y, const std::vector<Tensor<T>>& targets) {
   detail::check_differentiable(y, "grad");

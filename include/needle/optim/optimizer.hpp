@@ -1,7 +1,8 @@
 // What optimizers share: the cells they update, running values for them, and how a rule is applied.
 //
 // A rule is a struct of numbers whose `operator()` is the formula for one element. It is recorded
-// as a program, so every device can run it, in one pass over a parameter.
+// as a program, so every device can run it, in one pass over a parameter. Parameters keep storage
+// of their own in place of a part of one array for all: tensors share it and modules replace it.
 #pragma once
 
 #include <algorithm>

@@ -3,7 +3,8 @@
 // or, where whole numbers are added up, std::int64_t.
 //
 // To add one: write the struct, put its name into `RealFunctions` (or into `NumberFunctions` if it
-// means something for integers too), and give it an op in ops/elementwise.hpp. Functions are
+// means something for integers too), and give it an op in ops/elementwise.hpp. (A cheap one may
+// have a link in cpu/chain.hpp too, which spares it a pass through the cache.) Functions are
 // branch-free, so that loops over them vectorise. Comparisons give 0 or 1. Integers wrap around.
 // (Longer than other files: it is one list, read by its names.)
 #pragma once
