@@ -100,7 +100,14 @@ constexpr std::size_t link_key(int function, int position, int constants) {
   ((power = (Bits)shifted[T], half = power >> 1, x = t[T] * (Value)((half + 127) << 23), \
     s[T] = x * (Value)((power - half + 127) << 23)),                                     \
    ...)
+// The instruction of each instruction set, which is exact; elsewhere a root takes many operations.
+#if NEEDLE_X86
+#define NEEDLE_ROOT_LINKS(ONE) ONE(Sqrt, 0, none, s[T] = NEEDLE_ROOT(s[T]))
+#else
+#define NEEDLE_ROOT_LINKS(ONE)
+#endif
 #define NEEDLE_LINKS(ONE, ANY)                                      \
+  NEEDLE_ROOT_LINKS(ONE)                                            \
   NEEDLE_SUM_LINKS(ONE, ANY, none, NEEDLE_Y)                        \
   NEEDLE_SUM_LINKS(ONE, ANY, y_constant, *move->y)                  \
   NEEDLE_PRODUCT_LINKS(ONE, ANY, none, NEEDLE_Y, NEEDLE_Z)          \
@@ -202,10 +209,16 @@ bool may_repeat(const float* first, std::span<const Move> moves) {
   }
 
 NEEDLE_PRECISE
+#define NEEDLE_ROOT NEEDLE_SQRT_BASELINE
 NEEDLE_CHAIN(chain_baseline, )
+#undef NEEDLE_ROOT
 #if NEEDLE_X86
+#define NEEDLE_ROOT NEEDLE_SQRT_AVX2
 NEEDLE_CHAIN(chain_avx2, NEEDLE_AVX2)
+#undef NEEDLE_ROOT
+#define NEEDLE_ROOT NEEDLE_SQRT_AVX512
 NEEDLE_CHAIN(chain_avx512, NEEDLE_AVX512)
+#undef NEEDLE_ROOT
 #endif
 NEEDLE_PRECISE_END
 #undef NEEDLE_CHAIN
@@ -215,6 +228,7 @@ NEEDLE_PRECISE_END
 #undef NEEDLE_ANY
 #undef NEEDLE_ONE
 #undef NEEDLE_LINKS
+#undef NEEDLE_ROOT_LINKS
 #undef NEEDLE_EXP
 #undef NEEDLE_OTHER_LINKS
 #undef NEEDLE_PRODUCT_LINKS

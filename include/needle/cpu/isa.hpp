@@ -76,6 +76,17 @@ struct VectorOf<64> {
   typedef std::int32_t Bits __attribute__((vector_size(64)));
 };
 
+// The square roots of a vector, by the instruction of each instruction set; rounded as is set.
+#if NEEDLE_X86
+#define NEEDLE_SQRT_BASELINE(x) __builtin_ia32_sqrtps(x)
+#define NEEDLE_SQRT_AVX2(x) __builtin_ia32_sqrtps256(x)
+#if defined(__clang__)
+#define NEEDLE_SQRT_AVX512(x) __builtin_ia32_sqrtps512(x, 4)
+#else
+#define NEEDLE_SQRT_AVX512(x) __builtin_ia32_sqrtps512_mask(x, x, -1, 4)
+#endif
+#endif
+
 // The larger (>) or the smaller (<) of two vectors, NaN if either is: scalar::Maximum, Minimum.
 // With the choice of x where it is NaN on bits, GCC takes the processor's maximum for the other
 // choice.

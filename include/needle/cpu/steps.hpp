@@ -56,7 +56,7 @@ void step_baseline(R* y, const R* a, const R* b, const R* c, std::int64_t n, con
   if constexpr (is_root<F, R>) {
     using V = VectorOf<16>::Memory;
     for (std::int64_t i = 0; i < n; i += 4) {
-      *reinterpret_cast<V*>(y + i) = __builtin_ia32_sqrtps(*reinterpret_cast<const V*>(a + i));
+      *reinterpret_cast<V*>(y + i) = NEEDLE_SQRT_BASELINE(*reinterpret_cast<const V*>(a + i));
     }
     return;
   }
@@ -71,18 +71,13 @@ NEEDLE_AVX2 void step_avx2(R* y, const R* a, const R* b, const R* c, std::int64_
   if constexpr (is_root<F, R>) {
     using V = VectorOf<32>::Memory;
     for (std::int64_t i = 0; i < n; i += 8) {
-      *reinterpret_cast<V*>(y + i) = __builtin_ia32_sqrtps256(*reinterpret_cast<const V*>(a + i));
+      *reinterpret_cast<V*>(y + i) = NEEDLE_SQRT_AVX2(*reinterpret_cast<const V*>(a + i));
     }
   } else {
     step_loop<F>(y, a, b, c, n, ahead);
   }
 }
-// Rounds as it is set. Halves, as AVX2 has them, would be read as one before they are stored.
-#if defined(__clang__)
-#define NEEDLE_SQRT512(x) __builtin_ia32_sqrtps512(x, 4)
-#else
-#define NEEDLE_SQRT512(x) __builtin_ia32_sqrtps512_mask(x, x, -1, 4)
-#endif
+// In halves, as AVX2 has them, it would be read as one before they are stored.
 template <class F, class R>
 NEEDLE_AVX512 void step_avx512(R* y, const R* a, const R* b, const R* c, std::int64_t n,
                                const R* ahead) {
@@ -90,13 +85,12 @@ NEEDLE_AVX512 void step_avx512(R* y, const R* a, const R* b, const R* c, std::in
     using V = VectorOf<64>::Memory;
     for (std::int64_t i = 0; i < n; i += 16) {
       __builtin_prefetch(ahead + i);
-      *reinterpret_cast<V*>(y + i) = NEEDLE_SQRT512(*reinterpret_cast<const V*>(a + i));
+      *reinterpret_cast<V*>(y + i) = NEEDLE_SQRT_AVX512(*reinterpret_cast<const V*>(a + i));
     }
   } else {
     step_loop<F>(y, a, b, c, n, ahead);
   }
 }
-#undef NEEDLE_SQRT512
 #endif
 
 /// The loops of all scalar functions for an instruction set; in int32 there is only the baseline.
