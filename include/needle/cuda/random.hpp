@@ -6,7 +6,7 @@
 
 namespace needle::cuda {
 
-/// `Scaled`, which nvcc must not fuse: every bit is promised.
+/// `detail::Affine`, which nvcc must not fuse: every bit is promised.
 struct Unfused {
   __device__ static float apply(float a, float b, float x) { return __fadd_rn(a, __fmul_rn(b, x)); }
 };

@@ -6,16 +6,18 @@
 
 namespace needle {
 
+namespace detail {
 /// a + b x, rounded twice.
-struct Scaled {
+struct Affine {
   NEEDLE_FN static float apply(float a, float b, float x) { return a + b * x; }
 };
+}  // namespace detail
 
 /// The number a word (and, for `normal`, its neighbour in the block) stands for.
 ///
 /// Fractions are calculated in float on every device. Normals come in pairs by Box and Muller's
 /// transform: an even word gives the radius, the odd one after it the angle.
-template <class T, class Scale = Scaled>
+template <class T, class Scale = detail::Affine>
 NEEDLE_FN T random_value(const Distribution& d, std::uint32_t even, std::uint32_t odd,
                          bool second) {
   const std::uint32_t word = second ? odd : even;
