@@ -4,9 +4,13 @@
 #include <iostream>
 #include <needle/needle.hpp>
 
+#include "options.hpp"
+
 using namespace needle;
 
-int main() {
+int main(int argc, char** argv) {
+  examples::no_options(argc, argv, "01_tensors",
+                       "Shows tensors, from shapes and indices to what is refused.");
   std::cout
       << "# Numbers in braces are a vector, rows in braces a matrix; Tensor<> is one on the CPU.\n";
   const Tensor<> v = {1, 2, 3};

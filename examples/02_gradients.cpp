@@ -5,11 +5,29 @@
 #include <iostream>
 #include <needle/needle.hpp>
 
+#include "options.hpp"
+
 using namespace needle;
 
 /// An op that needle does not have: sums up to each element of the last axis. It is written here as
-/// needle writes its own: a shape, a computation, and a gradient that is graph again.
+/// needle writes its own: a kernel for each device, a shape, and a gradient that is graph again.
 namespace mine {
+
+/// The kernels turn the rows of a compact array into their running sums. Which one runs follows
+/// from the device of the array; a device without one is refused by the compiler.
+void run_sums(Array<Cpu>& y) {
+  const std::int64_t n = y.shape.back();
+  parallel_for(n ? y.size() / n : 0, [&](std::int64_t row) {
+    float* at = y.data<float>() + row * n;
+    for (std::int64_t i = 1; i < n; ++i) at[i] += at[i - 1];
+  });
+}
+void run_sums(Array<Reference>& y) {
+  double* at = y.data<double>();
+  for (std::int64_t i = 0; i < y.size(); ++i) {
+    if (i % y.shape.back() != 0) at[i] += at[i - 1];
+  }
+}
 
 struct Cumsum {
   // What the gradient reads of inputs and output: nothing, so they need not be kept for it.
@@ -21,13 +39,10 @@ struct Cumsum {
   }
   template <Device D>
   static Array<D> compute(const Array<D>& x) {
-    // By way of the host, so it runs on any device; README.md shows one with a kernel.
-    auto values = Tensor<D>(x).values();
-    const std::size_t n = static_cast<std::size_t>(x.shape.back());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i % n != 0) values[i] += values[i - 1];
-    }
-    return upload<D>(values.data(), x.shape);
+    Array<D> y(x.shape, real<D>);
+    copy(x, y);  // from any view and any dtype
+    run_sums(y);
+    return y;
   }
   // y_j is the sum of x_i over i <= j, so dL/dx_i is the sum of g_j over j >= i. (Of apply there is
   // another in namespace std.)
@@ -44,7 +59,9 @@ Tensor<D> cumsum(const Tensor<D>& x) {
 
 }  // namespace mine
 
-int main() {
+int main(int argc, char** argv) {
+  examples::no_options(argc, argv, "02_gradients",
+                       "Shows gradients, gradients of gradients, and an op of one's own.");
   std::cout << "# backward() of a scalar adds a gradient to every leaf that asked for one.\n";
   Tensor<> x = {1, 2, 3};
   x.requires_grad(true);
@@ -83,7 +100,11 @@ int main() {
   std::cout
       << "\n# An op of your own, written outside of needle, differentiates like any other:\n"
          "# the gradient of sum(cumsum(x)^2), and the second derivative by x_0 (it is 2 n).\n";
-  const auto g = grad(sum(square(mine::cumsum(x))), {x})[0];
-  std::cout << "cumsum " << mine::cumsum(x) << ", gradient " << g << ", second "
-            << grad(g[0], {x})[0][0] << "\n";
+  Tensor<Cpu> v = {1, 2, 3};
+  v.requires_grad(true);
+  const auto g = grad(sum(square(mine::cumsum(v))), {v})[0];
+  std::cout << "cumsum " << mine::cumsum(v) << ", gradient " << g << ", second "
+            << grad(g[0], {v})[0][0] << "\n";
+  std::cout << "# The same op on the device that checks the others, with the kernel for that.\n"
+            << "cumsum " << mine::cumsum(v.to<Reference>()) << "\n";
 }

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <needle/needle.hpp>
 
+#include "options.hpp"
+
 using namespace needle;
 
 /// y = w_0 + w_1 x + ... + w_degree x^degree.
@@ -21,7 +23,9 @@ struct Polynomial {
   }
 };
 
-int main() {
+int main(int argc, char** argv) {
+  examples::no_options(argc, argv, "03_regression",
+                       "Fits a polynomial to noisy points, saves it and loads it again.");
   // Noisy observations of y = 1 - 2 x + 3 x^3.
   manual_seed(1);
   const Tensor<> x = rand({200}, -1, 1);

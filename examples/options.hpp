@@ -139,4 +139,14 @@ int run(const char* program, Body&& body) {
   }
 }
 
+/// Reads the command line of a program that has no options: `--help` prints what it is about, and
+/// everything else is refused; both end the program.
+inline void no_options(int argc, char** argv, const char* program, const char* about) {
+  const int status = run(program, [&] {
+    Options(about).parse(argc, argv);
+    return 0;
+  });
+  if (status != 0) std::exit(status);
+}
+
 }  // namespace examples
