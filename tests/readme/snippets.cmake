@@ -1,5 +1,6 @@
 # Compiles and runs the C++ blocks of README.md in DIR. A block is
-#  - a program, where it includes anything;
+#  - a program, where it includes anything; what it prints is compared with what the README shows,
+#    in a comment behind `std::cout << ...;` or in the console block below the program;
 #  - an addition to a copy of needle's headers, where its first line names one of them;
 #  - a declaration for all, where it begins with a template;
 #  - a piece of code otherwise, which becomes a block of its own in one program of them all.
@@ -25,7 +26,25 @@ function(run name text)
   execute_process(COMMAND ${COMPILER} -std=c++20 -O0 -Wall -Wextra -Werror -Wno-unused-variable
                           -I ${DIR}/include ${name}.cpp -pthread -o ${name}
                   WORKING_DIRECTORY ${DIR} COMMAND_ERROR_IS_FATAL ANY)
-  execute_process(COMMAND ${DIR}/${name} WORKING_DIRECTORY ${DIR} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${DIR}/${name} WORKING_DIRECTORY ${DIR} COMMAND_ERROR_IS_FATAL ANY
+                  OUTPUT_VARIABLE printed ECHO_OUTPUT_VARIABLE)
+  set(printed "${printed}" PARENT_SCOPE)
+endfunction()
+
+# Refuses what the README shows unless the last program printed just that. Where "..." ends it, the
+# program prints more, and numbers with a decimal point may be others: those of a training differ
+# from machine to machine.
+function(check_printed shown)
+  if(shown MATCHES "^(.+\n)\\.\\.\\.\n$")
+    set(number "[0-9]+\\.[0-9]+")
+    string(REGEX REPLACE "${number}" "#" shown "${CMAKE_MATCH_1}")
+    string(REGEX REPLACE "${number}" "#" printed "${printed}")
+    string(LENGTH "${shown}" length)
+    string(SUBSTRING "${printed}" 0 ${length} printed)
+  endif()
+  if(shown STREQUAL "" OR NOT printed STREQUAL shown)
+    message(FATAL_ERROR "README.md shows\n${shown}\nwhere the program prints\n${printed}")
+  endif()
 endfunction()
 
 set(programs 0)
@@ -40,6 +59,14 @@ while(rest MATCHES "\n```cpp\n")
   if(block MATCHES "#include")
     math(EXPR programs "${programs} + 1")
     set(program_${programs} "${block}\n")
+    set(shown_${programs} "")
+    while(block MATCHES "std::cout <<[^\n]*;  // ([^\n]*)\n(.*)$")
+      string(APPEND shown_${programs} "${CMAKE_MATCH_1}\n")
+      set(block "${CMAKE_MATCH_2}")
+    endwhile()
+    if(rest MATCHES "^\n```\n\n```console\n[$][^\n]*\n([^`]*)```")
+      string(APPEND shown_${programs} "${CMAKE_MATCH_1}")
+    endif()
   elseif(block MATCHES "^// include/(needle/[a-z_/]+\\.hpp)\n")
     set(header ${DIR}/include/${CMAKE_MATCH_1})
     if(header MATCHES "scalar\\.hpp$")  # the steps that the text describes: into a list
@@ -72,4 +99,5 @@ std::printf(\"%s %s\\n\", str(huber(error)).c_str(), str(softsign(error)).c_str(
 ")
 foreach(i RANGE 1 ${programs})
   run(program_${i} "${program_${i}}")
+  check_printed("${shown_${i}}")
 endforeach()
