@@ -69,6 +69,23 @@ class Positive {
   nn::Parameter<> raw_;
 };
 
+/// It lists its fields, and looks like a list.
+struct Stack {
+  using value_type = nn::Linear<>;
+  auto begin() { return layers.begin(); }
+  auto end() { return layers.end(); }
+  auto size() const { return layers.size(); }
+  void fields(auto&& f) { f("layers", layers), f("scale", scale); }
+  std::vector<nn::Linear<>> layers{nn::Linear<>{2, 2}};
+  nn::Parameter<> scale{ones({1})};
+};
+
+/// It lists its fields, and is more than another module.
+struct Wider : nn::Sequential<nn::Linear<>> {
+  void fields(auto&& f) { f("base", static_cast<Sequential&>(*this)), f("head", head); }
+  nn::Parameter<> head{ones({1})};
+};
+
 template <Device D>
 nn::Residual<nn::Sequential<nn::Linear<D>, nn::BatchNorm1d<D>, nn::ReLU, nn::Dropout>> part() {
   return {nn::Sequential(nn::Linear<D>{4, 4}, nn::BatchNorm1d<D>{4}, nn::ReLU{}, nn::Dropout{0.5})};
@@ -125,6 +142,12 @@ TEST_CASE("A class that lists its fields is a module") {
   const Positive positive(3);
   CHECK(names(positive) == Names{"log_scale"});
   CHECK(positive(Tensor<>{2}).item() == Approx(6));
+}
+
+TEST_CASE("A class that lists its fields is one whatever else it looks like") {
+  CHECK(names(Stack()) == Names{"layers.0.weight", "layers.0.bias", "scale"});
+  CHECK(names(Wider{nn::Sequential{nn::Linear<>{2, 2}}}) ==
+        Names{"base.0.weight", "base.0.bias", "head"});
 }
 
 TEST_CASE("AnyModule calls, names, copies and moves the module in it") {

@@ -17,6 +17,17 @@ struct TakesAnything {
   void operator()(std::string_view, Field&) const {}
 };
 
+/// The class that declares a member, from a pointer to the member.
+template <class C, class F>
+std::type_identity<C> declared_in(F C::*);
+
+template <class T>
+concept InheritsFields = requires {
+  declared_in(&T::template fields<TakesAnything&>);
+  requires !std::is_same_v<decltype(declared_in(&T::template fields<TakesAnything&>)),
+                           std::type_identity<T>>;
+};
+
 /// A field the way an object of type T shows it: const exactly when T is.
 template <class T, class Field>
 using Seen = std::conditional_t<std::is_const_v<T>, const std::remove_const_t<Field>,

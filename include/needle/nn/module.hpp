@@ -80,11 +80,23 @@ concept Plain = std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_empty_v<
     std::is_base_of_v<Dims, T>;
 
 template <class T>
-concept List = requires(T& list) {
+concept List = !ListsFields<T> && requires(T & list) {
   typename T::value_type;
   list.begin();
   list.size();
 };
+
+template <class T>
+concept InheritsVisit = requires {
+  declared_in(&T::visit);
+  requires !std::is_same_v<decltype(declared_in(&T::visit)), std::type_identity<T>>;
+};
+
+/// A module or a list with more to it, which would be seen as what it derives from: wherever that
+/// shows, which is in all but classes with constructors that derive from a list.
+template <class T>
+concept Derived = InheritsFields<T> || InheritsVisit<T> ||
+    (std::is_aggregate_v<T>&& HasBase<T> && !ListsFields<T> && !std::is_empty_v<T>);
 
 NEEDLE_NOINLINE inline std::string joined(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : text(path, ".", name);
@@ -106,13 +118,17 @@ void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
                   "nn::parameters<Cuda>(model)");
   } else if constexpr (std::same_as<T, Mode>) {
     visitor.mode(part);
+  } else if constexpr (detail::Derived<Field>) {
+    static_assert(!detail::Derived<Field>,
+                  "needle: a module that derives from another or from a list would be seen as that "
+                  "alone: make it a field, or list all fields in `void fields(auto&& f)`");
   } else if constexpr (VisitsItself<T, D>) {
     part.visit(visitor, path);
   } else if constexpr (std::same_as<Field, Tensor<D>>) {
     visitor.constant(part);
   } else if constexpr (detail::Plain<Field> || detail::is_tensor<Field>) {
     // a hyper-parameter, or a constant of another device
-  } else if constexpr (detail::is_optional<Field>) {
+  } else if constexpr (detail::is_optional<Field> && !ListsFields<T>) {
     if (part) nn::visit<D>(visitor, *part, path);
   } else if constexpr (detail::List<T>) {
     if constexpr (!detail::Plain<typename T::value_type>) {
