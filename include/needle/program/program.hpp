@@ -110,23 +110,33 @@ struct Program {
 
   /// Joins a product with the sums and differences that read it: one step in place of two, and one
   /// rounding where the processor has a fused multiply-add. Also where the product is needed
-  /// otherwise, so that no rounding depends on who holds it.
+  /// otherwise, so that no rounding depends on who holds it; but not where the other operand comes
+  /// of the same product, rounded: y - y is 0, and relu(y) - y not below.
   void contract() {
     bool products = false;
     for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
     if (!products) return;
+    static_assert(max_steps <= 64);
+    std::uint64_t comes_of[max_steps];  // bit j: of step j
+    for (int i = 0; i < steps; ++i) {
+      comes_of[i] = std::uint64_t{1} << i;
+      for (const int operand : {step[i].a, step[i].b, step[i].c}) {
+        if (operand >= first_result) comes_of[i] |= comes_of[operand - first_result];
+      }
+    }
     PerResult uses = count_uses(), moved;
-    const auto product = [&](int value) {  // the multiplication that gives it
+    const auto product = [&](int value, int other) {  // the multiplication that gives it
       const int j = value - first_result;
-      return j >= 0 && step[j].function == scalar::code<scalar::Multiply> ? j : -1;
+      if (j < 0 || step[j].function != scalar::code<scalar::Multiply>) return -1;
+      return other >= first_result && (comes_of[other - first_result] >> j & 1) != 0 ? -1 : j;
     };
     for (int i = 0; i < steps; ++i) {
       Step& s = step[i];
       const bool add = s.function == scalar::code<scalar::Add>;
       if (!add && s.function != scalar::code<scalar::Subtract>) continue;
-      int j = product(s.b), other = s.a;
+      int j = product(s.b, s.a), other = s.a;
       const bool left = j < 0;
-      if (left) j = product(s.a), other = s.b;
+      if (left) j = product(s.a, s.b), other = s.b;
       if (j < 0) continue;
       const int code = add    ? scalar::code<scalar::MultiplyAdd>
                        : left ? scalar::code<scalar::MultiplySubtract>
