@@ -62,6 +62,14 @@ DEVICE_TEST_CASE("Cross entropy takes the maximum out: large logits are no troub
   CHECK(list(x.grad()) == List{1, -1, 0, 0});
 }
 
+DEVICE_TEST_CASE("A small loss of large logits has all its digits") {
+  for (const double large : {0.0, 1000.0, 1e6}) {
+    const Tensor<D> x = large + Tensor<D>{{0, -5, -7}};
+    const double loss = cross_entropy(x, ints<D>({0})).template item<double>();
+    CHECK(loss == Approx(std::log1p(std::exp(-5.0) + std::exp(-7.0))).epsilon(1e-5));
+  }
+}
+
 DEVICE_TEST_CASE("What is ignored counts for nothing, even with an infinite loss") {
   const auto x = [] { return Tensor<D>{{-INFINITY, 1}, {2, 3}}.requires_grad(true); };
   const Tensor<D> some = x(), none = x();

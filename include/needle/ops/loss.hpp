@@ -63,8 +63,9 @@ Tensor<D> cross_entropy(const Tensor<D>& logits, const Tensor<D>& target,
     return apply(ops::Gather{axis, "cross_entropy"}, x, ids);
   };
   if (plain) {
-    const Tensor<D> losses = logsumexp(logits, axis) - squeeze(of_target(logits), axis);
-    return detail::reduce_loss(losses, options.reduction);
+    const detail::LogSum<D> sum(logits, axis);
+    const Tensor<D> losses = sum.rest + (sum.shift - of_target(logits));
+    return detail::reduce_loss(squeeze(losses, axis), options.reduction);
   }
   const Tensor<D> log_p = log_softmax(logits, axis);
   Tensor<D> losses = -squeeze(of_target(log_p), axis);

@@ -181,14 +181,27 @@ Tensor<D> sum_to(const Tensor<D>& g, const Shape& shape) {
   return reshape(apply(ops::Sum{{mask, true}}, g), shape);
 }
 
+namespace detail {
+/// log(sum(exp(x))) = rest + shift without overflow, with axes kept. The shift is the maximum: what
+/// is near it is subtracted from it first, or the digits of the rest are lost.
+template <Device D>
+struct LogSum {
+  Tensor<D> shift, rest;
+  LogSum(const Tensor<D>& x, const Axes& axes) {
+    const Tensor<D> top = stop_gradient((max)(to_real(x), axes, true));
+    // An infinite maximum is not subtracted: infinity minus infinity would be NaN.
+    shift = where(abs(top) == HUGE_VAL, 0, top);
+    rest = log(sum(exp(x - shift), axes, true));
+  }
+};
+}  // namespace detail
+
 /// log(sum(exp(x))), calculated without overflow.
 template <Device D>
 Tensor<D> logsumexp(const Tensor<D>& x, const Axes& axes = {}, bool keepdims = false) {
   detail::reduced(x, axes, keepdims, "logsumexp", true);
-  const Tensor<D> top = stop_gradient((max)(to_real(x), axes, true));
-  // An infinite maximum is not subtracted: infinity minus infinity would be NaN.
-  const Tensor<D> shift = where(abs(top) == HUGE_VAL, 0, top);
-  const Tensor<D> y = log(sum(exp(x - shift), axes, true)) + shift;
+  const detail::LogSum<D> sum(x, axes);
+  const Tensor<D> y = sum.rest + sum.shift;
   return keepdims
              ? y
              : reshape(y, reduced_shape(x.shape(), axis_mask(axes, x.ndim(), "logsumexp"), false));
