@@ -87,6 +87,8 @@ DEVICE_TEST_CASE("A whole power has all derivatives at 0, and one of 0 elsewhere
   CHECK(at_tiny == List{list(tiny)[0], 1, 0, 0});
   const Tensor<D> b = Tensor<D>{0, 0}.requires_grad(true);  // d/db d/dx x^b = 1 / x at b = 0
   CHECK(list(grad(sum(grad(sum(pow(x, b)), {x})[0]), {b})[0])[1] == 0.5);
+  const Tensor<D> odd = Tensor<D>{1e-39, NAN}.requires_grad(true);  // 1 / x is no number in float
+  CHECK(list(grad(sum(pow(odd, b)), {odd})[0]) == List{0, 0});
 }
 
 DEVICE_TEST_CASE("The larger and the smaller of two, and which of them, chosen by a condition") {

@@ -143,10 +143,11 @@ struct Power {
   using Function = scalar::Power;
   static auto gradient(const auto& g, const auto& y, const auto& a, const auto& b) {
     // Anything to the power 0 is 1 whatever it is changed to; where b is differentiated too,
-    // d2/dadb is 1/a there, so only for a = 0. And 0 to a power that is not negative stays what it
-    // is. The choice is made before `pow` and `log`: after them, derivatives of the branch not
-    // taken would be 0 times infinity.
-    const auto flat = b.requires_grad() ? (a == 0) * (b == 0) : b == 0;
+    // d2/dadb is 1/a there, so only where that is no number. And 0 to a power that is not negative
+    // stays what it is. The choice is made before `pow` and `log`: after them, derivatives of the
+    // branch not taken would be 0 times infinity.
+    const auto zero = b == 0;
+    const auto flat = b.requires_grad() ? zero * ((abs(1 / a) < HUGE_VAL) == 0) : zero;
     const auto exponent = where(flat, 1, b) - 1;
     const auto base = where((a == 0) * (b >= 0), 1, a);
     return std::array{g * b * pow(a, exponent), g * y * log(base)};
