@@ -4,6 +4,10 @@
 #include <atomic>
 #include <chrono>
 
+#if defined(__GLIBC__)
+#include <pthread.h>
+#endif
+
 #include "check.hpp"
 
 using namespace needle;
@@ -112,6 +116,23 @@ TEST_CASE("Batches are the same for any number of workers") {
   CHECK(alone.size() == 800);
   for (const int workers : {1, 2, 3, 16, 40}) CHECK(epoch(workers) == alone);
 }
+
+#if defined(__GLIBC__)
+TEST_CASE("Where the system gives no threads, batches are prepared all the same") {
+  const DataLoader loader(items(20), {.batch = 3, .shuffle = true, .workers = 2});
+  const auto expected = labels(loader, 1);
+  pthread_attr_t usual, impossible;
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(pthread_attr_init(&impossible) == 0);
+  REQUIRE(pthread_attr_setstacksize(&impossible, std::size_t{1} << 52) == 0);
+  REQUIRE(pthread_setattr_default_np(&impossible) == 0);
+  CHECK_THROWS_AS(std::thread([] {}), std::system_error);
+  std::vector<List> batches;
+  for (auto [x, y] : loader.epoch(1)) batches.push_back(list(y));
+  CHECK(pthread_setattr_default_np(&usual) == 0);
+  CHECK(batches == expected);
+}
+#endif
 
 TEST_CASE("An epoch may begin at any batch and goes on as the whole one does") {
   for (const int workers : {0, 1, 3}) {

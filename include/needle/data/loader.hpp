@@ -155,6 +155,8 @@ class DataLoader<D>::Epoch {
     slots_ = std::vector<Slot>(static_cast<std::size_t>(2 * workers));
     try {
       for (int w = 0; w < workers; ++w) threads_.emplace_back([=, this] { work(w, workers); });
+    } catch (const std::system_error&) {
+      stop();  // the system gives no more threads: the calling one prepares the batches
     } catch (...) {
       stop();
       throw;
@@ -260,6 +262,7 @@ class DataLoader<D>::Epoch {
     }
     changed_.notify_all();
     for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
 
   static Tensor<D> on_device(const Array<Cpu>& array) {
