@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <map>
+#include <new>
 #include <utility>
 
 #include "needle/graph/parameter.hpp"
@@ -126,7 +127,11 @@ Contents<D> load_tensors(const std::string& path) {
   const SafetensorsFile file = read_safetensors(path);
   Contents<D> contents{{}, file.metadata};
   for (const TensorEntry& entry : file.entries) {
-    contents.tensors.emplace(entry.name, detail::to_tensor<D>(entry, file.data(entry), path));
+    try {
+      contents.tensors.emplace(entry.name, detail::to_tensor<D>(entry, file.data(entry), path));
+    } catch (const std::bad_alloc&) {
+      fail(path, ": tensor '", entry.name, "' does not fit into memory");
+    }
   }
   return contents;
 }
