@@ -110,6 +110,7 @@ std::int64_t resume(const std::string& path, MlpResNet<D>& model, optim::Adam<D>
   io::Tensors<D> parts[2];
   for (const auto& [name, tensor] : file.tensors) {
     const bool optimizer = name.starts_with("adam.");
+    if (!optimizer && !name.starts_with("model.")) fail(path, ": unexpected: ", name);
     parts[optimizer][name.substr(name.find('.') + 1)] = tensor;
   }
   const auto note = [&](std::string_view key) {
@@ -178,7 +179,11 @@ int train(const Training& training) {
               std::string(D::name).c_str(), num_threads());
 
   examples::Progress progress(training.epochs - first, train_set.items());
-  double accuracy = first < training.epochs ? 0 : test<D>(model, test_set);
+  double accuracy = 0;
+  if (first >= training.epochs) {  // nothing is left to train
+    accuracy = test<D>(model, test_set);
+    if (!training.save.empty()) save<D>(training.save, model, adam, first, training);
+  }
   for (std::int64_t epoch = first; epoch < training.epochs; ++epoch) {
     progress.begin_epoch();
     // Metrics are tensors too: they are added up where they are, and read only to be shown.

@@ -43,9 +43,13 @@ class Options {
  public:
   explicit Options(const char* about) : about_(about) {}
 
-  /// A text; an empty one is shown as no default.
+  /// A text that is not empty; without a default, none is shown.
   void text(const char* name, std::string& value, const char* help) {
-    options_.push_back({name, help, value, [&value](const std::string& given) { value = given; }});
+    options_.push_back({name, help, value, [&value, name](const std::string& given) {
+                          if (given.empty())
+                            throw UsageError(needle::text("--", name, " is empty"));
+                          value = given;
+                        }});
   }
   /// One of some words.
   void choice(const char* name, std::string& value, std::vector<const char*> words,
