@@ -25,6 +25,8 @@ DEVICE_TEST_CASE("A constant of an integer dtype is a whole number, however it i
   CHECK(list(to_real(c)) == List{2, 2});
   CHECK(mean(c).item() == 2);
   CHECK(list(full<D>({1}, -2.7, Dtype::int32) * 1.0) == List{-2});
+  CHECK(list(full<D>({1}, -0.5, Dtype::uint8)) == List{0});
+  CHECK(list(full<D>({1}, 255.9, Dtype::uint8)) == List{255});
   CHECK(list(where(mask, ones<D>({2}), 0)) == List{0, 0});
 }
 

@@ -29,6 +29,12 @@ List python_slice(std::int64_t n, Bound start, Bound stop, std::int64_t step) {
 
 }  // namespace
 
+DEVICE_TEST_CASE("Tensors of the most dimensions are not stacked") {
+  CHECK(refusal([] {
+          stack({ones<D>({1, 1, 1, 1, 1, 1, 1, 2})});
+        }) == "stack: shape (1, 1, 1, 1, 1, 1, 1, 2) has 8 dimensions, the most there are");
+}
+
 DEVICE_TEST_CASE("A range means what it means in Python, for every start, stop and step") {
   std::vector<Bound> bounds{none};
   for (std::int64_t at = -7; at <= 7; ++at) bounds.push_back(at);

@@ -89,12 +89,12 @@ constexpr double rounded_to(double value, Dtype dtype) {
   return value;
 }
 
-/// Refuses a number that elements of an integer type cannot be.
+/// Refuses a number that elements of an integer type cannot be, even without its fraction.
 inline void check_holds(Dtype dtype, double value, std::string_view op) {
   if (is_float(dtype)) return;
   const bool byte = dtype == Dtype::uint8;
   const double low = byte ? 0 : INT32_MIN, high = byte ? 255 : INT32_MAX;
-  if (!(value >= low && value <= high)) {
+  if (!(value > low - 1 && value < high + 1)) {
     fail(op, ": ", value, " does not fit in ", dtype, "; it holds ", static_cast<std::int64_t>(low),
          " to ", static_cast<std::int64_t>(high));
   }

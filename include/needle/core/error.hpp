@@ -45,6 +45,7 @@ class Part {
       : object_(text), append_([](std::string& to, const void* object) {
           to += static_cast<const char*>(object);
         }) {}
+  /// An object with a `str`.
   template <class T>
   requires(!std::is_array_v<T>) Part(const T& object)
       : object_(&object), append_([](std::string& to, const void* object) {

@@ -39,6 +39,7 @@ struct Dims {
   /// These numbers, in order; more than `max_dims` are refused.
   constexpr Dims(std::initializer_list<std::int64_t> values)
       : Dims(std::span(values.begin(), values.size())) {}
+  /// These numbers, such as those of a vector.
   explicit constexpr Dims(std::span<const std::int64_t> values) {
     if (values.size() > max_dims) detail::refuse_dims(values);
     for (std::int64_t value : values) push_back(value);
@@ -48,9 +49,11 @@ struct Dims {
   constexpr int ndim() const { return ndim_; }
   /// Number i from the front, from 0 to ndim() - 1; it is not checked.
   constexpr std::int64_t operator[](int i) const { return values_[i]; }
+  /// The same, to be changed.
   constexpr std::int64_t& operator[](int i) { return values_[i]; }
   /// From the first to the last.
   constexpr const std::int64_t* begin() const { return values_; }
+  /// Behind the last.
   constexpr const std::int64_t* end() const { return values_ + ndim_; }
   /// The last; there must be one.
   constexpr std::int64_t back() const { return values_[ndim_ - 1]; }

@@ -241,6 +241,9 @@ template <Device D>
 Tensor<D> stack(const std::vector<Tensor<D>>& parts, int axis = 0) {
   if (parts.empty()) fail("stack: no tensors; it takes at least one");
   const int at = normal_axis(axis, parts[0].ndim() + 1, "stack");
+  if (parts[0].ndim() == max_dims) {
+    fail("stack: shape ", parts[0].shape(), " has ", max_dims, " dimensions, the most there are");
+  }
   std::vector<Tensor<D>> raised;
   for (const Tensor<D>& part : parts) {
     if (!(part.shape() == parts[0].shape())) {
