@@ -1,4 +1,5 @@
 #include "needle/nn/activation.hpp"
+#include "needle/nn/batch_norm.hpp"
 #include "needle/nn/container.hpp"
 #include "needle/nn/dropout.hpp"
 #include "needle/nn/linear.hpp"
@@ -50,6 +51,8 @@ TEST_CASE("A linear layer names the input and the weight that do not fit") {
   CHECK(refusal([] { (void)nn::Linear<>{.in = 3, .out = -2}; }) ==
         "linear: shape (-2, 3) has a negative size");
   CHECK(refusal([] { (void)nn::Linear<>{-1, 3}; }) == "linear: shape (3, -1) has a negative size");
+  CHECK(refusal([] { (void)nn::BatchNorm1d<>{-1}; }) ==
+        "batch_norm: shape (-1,) has a negative size");
 }
 
 TEST_CASE("A connection around a module that changes the shape is refused") {

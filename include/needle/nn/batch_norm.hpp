@@ -20,7 +20,7 @@ struct BatchNorm1d {
   /// The share of the batch in the running values, 0 to 1; PyTorch's default.
   double momentum = 0.1;
   /// (features,), ones at first.
-  Parameter<D> weight{ones<D>({features})};
+  Parameter<D> weight{ones<D>(checked({features}, "batch_norm"))};
   /// (features,), zeros at first.
   Parameter<D> bias{zeros<D>({features})};
   /// (features,), zeros at first.
