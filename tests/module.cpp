@@ -80,6 +80,15 @@ struct Stack {
   nn::Parameter<> scale{ones({1})};
 };
 
+/// It lists its fields, and a base has a `visit` that means something else.
+struct Visited {
+  void visit(int) {}
+};
+struct Guest : Visited {
+  void fields(auto&& f) { f("weight", weight); }
+  nn::Parameter<> weight{ones({1})};
+};
+
 /// It lists its fields, and is more than another module.
 struct Wider : nn::Sequential<nn::Linear<>> {
   void fields(auto&& f) { f("base", static_cast<Sequential&>(*this)), f("head", head); }
@@ -146,6 +155,7 @@ TEST_CASE("A class that lists its fields is a module") {
 
 TEST_CASE("A class that lists its fields is one whatever else it looks like") {
   CHECK(names(Stack()) == Names{"layers.0.weight", "layers.0.bias", "scale"});
+  CHECK(names(Guest()) == Names{"weight"});
   CHECK(names(Wider{nn::Sequential{nn::Linear<>{2, 2}}}) ==
         Names{"base.0.weight", "base.0.bias", "head"});
 }

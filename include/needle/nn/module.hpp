@@ -86,16 +86,16 @@ concept List = !ListsFields<T> && requires(T & list) {
   list.size();
 };
 
-template <class T>
-concept InheritsVisit = requires {
+template <class T, class D>
+concept InheritsVisit = VisitsItself<T, D> && requires {
   declared_in(&T::visit);
   requires !std::is_same_v<decltype(declared_in(&T::visit)), std::type_identity<T>>;
 };
 
 /// A module or a list with more to it, which would be seen as what it derives from: wherever that
 /// shows, which is in all but classes with constructors that derive from a list.
-template <class T>
-concept Derived = InheritsFields<T> || InheritsVisit<T> ||
+template <class T, class D>
+concept Derived = InheritsFields<T> || InheritsVisit<T, D> ||
     (std::is_aggregate_v<T>&& HasBase<T> && !ListsFields<T> && !std::is_empty_v<T>);
 
 NEEDLE_NOINLINE inline std::string joined(const std::string& path, std::string_view name) {
@@ -118,8 +118,8 @@ void visit(Visitor<D>& visitor, T& part, const std::string& path = {}) {
                   "nn::parameters<Cuda>(model)");
   } else if constexpr (std::same_as<T, Mode>) {
     visitor.mode(part);
-  } else if constexpr (detail::Derived<Field>) {
-    static_assert(!detail::Derived<Field>,
+  } else if constexpr (detail::Derived<Field, D>) {
+    static_assert(!detail::Derived<Field, D>,
                   "needle: a module that derives from another or from a list would be seen as that "
                   "alone: make it a field, or list all fields in `void fields(auto&& f)`");
   } else if constexpr (VisitsItself<T, D>) {
