@@ -1,4 +1,4 @@
-// message: operands are on two devices; move one with x.to<Other>() first
+// message: needle: operands are on two devices
 #include <needle/needle.hpp>
 
 int main() {
