@@ -1,4 +1,5 @@
 // message: needle: operands are on two devices
+// message: move one with x.to<Other>
 #include <needle/needle.hpp>
 
 int main() {

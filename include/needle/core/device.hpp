@@ -29,8 +29,8 @@ struct MemoryStats {
 };
 
 /// What a storage policy offers, as static members. `Real` is its arithmetic, `name` what messages
-/// call it; copies are finished when they return;
-/// `allocate` throws `Error` when there is no memory, and its blocks are aligned to 64 bytes.
+/// call it; copies are finished when they return; `allocate` throws `Error` when there is no
+/// memory, and its blocks are aligned to 64 bytes.
 template <class D>
 concept Device = Element<typename D::Real> && requires(void* to, const void* from, std::size_t n) {
   { D::name } -> std::convertible_to<std::string_view>;
