@@ -2,21 +2,29 @@
 // this is included before needle, a C++ compiler alone compiles and runs every kernel, and its
 // sanitizers look for accesses outside of an array. Only what needle uses is here.
 //
-// Each thread of a block is a context of its own. At a barrier it hands over to the next one, and
-// goes on when all have arrived; with EMULATED_ORDER=reverse they take turns from the last to the
-// first, so that a missing barrier shows as a wrong result. What differs from a GPU: no two threads
+// Each thread of a block runs up to its end or its next barrier; when all have arrived, each goes
+// on. With EMULATED_ORDER=reverse they take turns from the last to the first, so that a missing
+// barrier shows as a wrong result. The GPU's memory can be touched only while kernels and copies
+// run: a host that reads it faults, as it would with a GPU. What differs from a GPU: no two threads
 // run at the same time, a + b c is rounded once or twice as the host compiler likes, and shared
 // memory keeps what the block before left in it.
 #pragma once
 
+#include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #define __CUDACC__ 1
@@ -44,19 +52,102 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream = 0;
 };
 
+namespace emulated {
+
+/// The memory of the GPU: blocks of one range of addresses, which is closed to the host.
+class Memory {
+ public:
+  static Memory& instance() {
+    static Memory* const memory = new Memory;  // outlives all that frees its blocks
+    return *memory;
+  }
+  /// A block in which each float is NaN and each integer -1, or null.
+  void* allocate(std::size_t bytes) {
+    std::vector<std::byte*>& again = free_[bytes];
+    std::byte* block = begin_ + used_;
+    if (!again.empty()) {
+      block = again.back();
+      again.pop_back();
+    } else {
+      if (bytes > size - used_ - gap) return nullptr;
+      used_ += (bytes + 2 * gap - 1) / gap * gap;
+    }
+    bytes_[block] = bytes;
+    ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+    std::memset(block, 0xff, bytes);
+    ASAN_POISON_MEMORY_REGION(block + bytes, gap);
+    return block;
+  }
+  void release(void* block) {
+    if (block == nullptr) return;
+    const auto found = bytes_.find(static_cast<std::byte*>(block));
+    if (found == bytes_.end()) die("a block is freed that was not allocated");
+    ASAN_POISON_MEMORY_REGION(block, found->second);
+    free_[found->second].push_back(found->first);
+    bytes_.erase(found);
+  }
+  bool holds(const void* address) const {
+    const auto* byte = static_cast<const std::byte*>(address);
+    return std::less_equal<>()(begin_, byte) && std::less<>()(byte, begin_ + size);
+  }
+  void protect(int rights) { mprotect(begin_, size, rights); }
+  [[noreturn]] static void die(const char* why) {
+    std::fprintf(stderr, "emulated GPU: %s\n", why);
+    std::abort();
+  }
+
+ private:
+  static constexpr std::size_t size = std::size_t{8} << 30, gap = 64;
+  Memory() {
+    void* const range =
+        mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) die("no room for its memory");
+    madvise(range, size, MADV_HUGEPAGE);  // fewer pages to open and close
+    begin_ = static_cast<std::byte*>(range);
+  }
+  std::byte* begin_;
+  std::size_t used_ = 0;
+  std::map<std::byte*, std::size_t> bytes_;
+  std::map<std::size_t, std::vector<std::byte*>> free_;
+};
+
+/// While it lives, this thread of the host is the GPU, which alone reaches the memory.
+class Turn {
+ public:
+  Turn() : lock_(mutex()) { Memory::instance().protect(PROT_READ | PROT_WRITE); }
+  ~Turn() { Memory::instance().protect(PROT_NONE); }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex* const one = new std::mutex;
+    return *one;
+  }
+  std::lock_guard<std::mutex> lock_;
+};
+
+}  // namespace emulated
+
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaSuccess ? "no error" : "emulated error";
 }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
-  *block = std::aligned_alloc(64, bytes);
-  if (*block == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*block, 0xff, bytes);  // what nobody wrote is NaN, or -1
-  return cudaSuccess;
+  const emulated::Turn turn;
+  *block = emulated::Memory::instance().allocate(bytes);
+  return *block ? cudaSuccess : cudaErrorMemoryAllocation;
 }
-inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }
-inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+inline cudaError_t cudaFree(void* block) {
+  const emulated::Turn turn;
+  return emulated::Memory::instance().release(block), cudaSuccess;
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const emulated::Turn turn;
+  const emulated::Memory& memory = emulated::Memory::instance();
+  if (memory.holds(to) == (kind == cudaMemcpyDeviceToHost) ||
+      memory.holds(from) == (kind == cudaMemcpyHostToDevice)) {
+    return cudaErrorInvalidValue;
+  }
   return std::memcpy(to, from, bytes), cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes,
@@ -78,70 +169,94 @@ inline unsigned long long atomicMin(unsigned long long* to, unsigned long long v
 
 namespace emulated {
 
-/// The threads of the one block that runs.
-struct Block {
-  struct Thread {
-    ucontext_t context;
-    std::vector<char> stack = std::vector<char>(256 << 10);
-    bool waits = false, done = false;
-  };
-  std::vector<Thread> threads;
-  ucontext_t scheduler;
-  const std::function<void()>* body = nullptr;
-  unsigned current = 0;
-};
-inline Block block;
-
-inline void run_thread() {
-  (*block.body)();
-  block.threads[block.current].done = true;
-  swapcontext(&block.threads[block.current].context, &block.scheduler);
-}
-
-/// Runs each thread up to its end or its next barrier, until all have ended.
-inline void run_block(unsigned count, const std::function<void()>& body) {
-  static const char* const order = std::getenv("EMULATED_ORDER");
-  const bool reverse = order && std::strcmp(order, "reverse") == 0;
-  if (block.threads.size() < count) block.threads.resize(count);
-  block.body = &body;
-  for (unsigned t = 0; t < count; ++t) {
-    Block::Thread& thread = block.threads[t];
-    getcontext(&thread.context);
-    thread.context.uc_stack.ss_sp = thread.stack.data();
-    thread.context.uc_stack.ss_size = thread.stack.size();
-    thread.context.uc_link = nullptr;
-    makecontext(&thread.context, run_thread, 0);
-    thread.done = false;
+/// The one block that runs, its threads on stacks of their own as soon as they meet a barrier:
+/// those that meet none follow each other on one stack.
+class Block {
+ public:
+  static Block& instance() {
+    static Block block;
+    return block;
   }
-  for (unsigned done = 0; done < count;) {
-    unsigned waiting = 0;
-    done = 0;
-    for (unsigned i = 0; i < count; ++i) {
-      const unsigned t = reverse ? count - 1 - i : i;
-      Block::Thread& thread = block.threads[t];
-      if (!thread.done) {
-        thread.waits = false;
-        block.current = t;
-        threadIdx = dim3(t);
-        swapcontext(&block.scheduler, &thread.context);
+  /// Runs `body` once for each of `count` threads.
+  void run(unsigned count, const std::function<void()>& body) {
+    count_ = count, started_ = 0, body_ = &body;
+    std::vector<std::unique_ptr<Stack>> turns, waiting;
+    while (started_ < count) {
+      if (spare_.empty()) spare_.push_back(std::make_unique<Stack>());
+      turns.push_back(std::move(spare_.back()));
+      spare_.pop_back();
+      go_on(*turns.back());
+    }
+    while (true) {
+      for (std::unique_ptr<Stack>& stack : turns) {
+        (stack->waits ? waiting : spare_).push_back(std::move(stack));
       }
-      done += thread.done;
-      waiting += !thread.done && thread.waits;
-    }
-    if (waiting > 0 && done > 0) {
-      std::fputs("emulated: a barrier that not all threads of a block reach\n", stderr);
-      std::abort();
+      if (waiting.empty()) return;
+      if (waiting.size() != count) Memory::die("not all threads of a block reach a barrier");
+      for (std::unique_ptr<Stack>& stack : waiting) go_on(*stack);
+      turns = std::exchange(waiting, {});
     }
   }
-}
+  /// Waits until all threads of the block are here.
+  void barrier() {
+    Stack& stack = *current_;
+    stack.waits = true;
+    stack.thread = threadIdx.x;
+    change(stack.place, scheduler_);
+    threadIdx = dim3(stack.thread);
+  }
+
+ private:
+  using Place = void* [5];  // where a stack goes on: __builtin_setjmp's
+  struct Stack {
+    static constexpr std::size_t size = 256 << 10;
+    std::unique_ptr<char[]> bytes{new char[size]};
+    Place place;
+    unsigned thread = 0;
+    bool begun = false, waits = false;
+  };
+  /// Goes on with a stack until a thread of it waits or none is left.
+  void go_on(Stack& stack) {
+    current_ = &stack;
+    stack.waits = false;
+    if (stack.begun) return change(scheduler_, stack.place);
+    stack.begun = true;
+    ucontext_t own, context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stack.bytes.get();
+    context.uc_stack.ss_size = Stack::size;
+    makecontext(&context, run_threads, 0);
+    if (__builtin_setjmp(scheduler_) == 0) swapcontext(&own, &context);
+  }
+  /// Leaves one place for another; unlike swapcontext, without a call of the system.
+  [[gnu::noinline]] static void change(Place& from, Place& to) {
+    if (__builtin_setjmp(from) == 0) jump(to);
+  }
+  [[noreturn, gnu::noinline]] static void jump(Place& to) { __builtin_longjmp(to, 1); }
+  static void run_threads() {
+    static const char* const order = std::getenv("EMULATED_ORDER");
+    static const bool reverse = order && std::strcmp(order, "reverse") == 0;
+    Block& block = instance();
+    Stack& stack = *block.current_;
+    for (;; change(stack.place, block.scheduler_)) {
+      while (block.started_ < block.count_) {
+        const unsigned next = block.started_++;
+        threadIdx = dim3(reverse ? block.count_ - 1 - next : next);
+        (*block.body_)();
+      }
+    }
+  }
+
+  std::vector<std::unique_ptr<Stack>> spare_;
+  Place scheduler_;
+  Stack* current_ = nullptr;
+  unsigned count_ = 0, started_ = 0;
+  const std::function<void()>* body_ = nullptr;
+};
 
 }  // namespace emulated
 
-inline void __syncthreads() {
-  emulated::Block& block = emulated::block;
-  block.threads[block.current].waits = true;
-  swapcontext(&block.threads[block.current].context, &block.scheduler);
-}
+inline void __syncthreads() { emulated::Block::instance().barrier(); }
 
 template <class... Parameters, class... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
@@ -151,6 +266,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
       grid.x > 0x7fffffffu || (sizeof(Parameters) + ... + 0) > 4096) {
     return cudaErrorInvalidValue;
   }
+  const emulated::Turn turn;
   gridDim = grid;
   blockDim = config->blockDim;
   const std::function<void()> body = [&] { kernel(static_cast<Parameters>(args)...); };
@@ -158,7 +274,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
         blockIdx = dim3(x, y, z);
-        emulated::run_block(blockDim.x, body);
+        emulated::Block::instance().run(blockDim.x, body);
       }
     }
   }
