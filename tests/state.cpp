@@ -240,6 +240,30 @@ TEST_CASE("Weights that PyTorch saved load under its names") {
   CHECK(io::state_dict(model).size() == weights.size() - 6);  // num_batches_tracked
 }
 
+TEST_CASE("Tied values are read from a file that has them under one name and says so") {
+  struct Tied {
+    nn::Linear<> encoder{3, 3, false}, decoder{3, 3, false};
+    nn::Linear<> head{3, 1, false};
+  } model;
+  nn::tie(model.encoder.weight, model.decoder.weight);
+  const TemporaryFolder folder;
+  const std::string path = folder / "tied.safetensors";
+  const io::Tensors<> state{{"encoder.weight", reshape(arange<Cpu>(9), {3, 3})},
+                            {"head.weight", ones<Cpu>({1, 3})}};
+  // As safetensors.torch.save_model does; a text that happens to be a name means nothing.
+  io::save_tensors(path, state, {{"decoder.weight", "encoder.weight"}, {"best", "head.weight"}});
+  io::load(path, model);
+  CHECK(list(*model.decoder.weight) == list(arange<Cpu>(9)));
+  CHECK(model.decoder.weight.cell() == model.encoder.weight.cell());
+
+  Tied apart;
+  io::load(path, apart);
+  CHECK(list(*apart.decoder.weight) == list(arange<Cpu>(9)));
+  io::save_tensors(path, state, {{"decoder.weight", "embedding.weight"}});
+  CHECK(refusal([&] { io::load(path, apart); }) ==
+        path + ": does not fit the module:\n  missing: decoder.weight (3, 3)");
+}
+
 TEST_CASE("A module's values go to another device and back") {
   auto a = nn::Linear<Cpu>{3, 2}, b = nn::Linear<Cpu>{3, 2};
   auto on_reference = nn::Linear<Reference>{3, 2};

@@ -65,10 +65,18 @@ void save(const std::string& path, const M& module, const Metadata& metadata = {
   save_tensors<D>(path, state_dict<D>(module), metadata);
 }
 
-/// Reads a module's parameters and buffers from a safetensors file; returns its metadata.
+/// Reads a module's parameters and buffers from a safetensors file; returns its metadata. Tied
+/// values may come under one of their names only, if the metadata say which (as those written by
+/// safetensors.torch.save_model do).
 template <Device D = DefaultDevice, class M>
 Metadata load(const std::string& path, M& module) {
   Contents<D> contents = load_tensors<D>(path);
+  const Tensors<D> expected = state_dict<D>(module);
+  for (const auto& [name, written] : contents.metadata) {
+    const auto found = contents.tensors.find(written);
+    if (found == contents.tensors.end() || !expected.contains(name)) continue;
+    contents.tensors.emplace(name, found->second);
+  }
   load_state<D>(module, contents.tensors, path);
   return std::move(contents.metadata);
 }
