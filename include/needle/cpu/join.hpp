@@ -19,28 +19,19 @@ class Joiner {
   using Wide = std::conditional_t<std::is_integral_v<R>, std::int64_t, double>;
 
   explicit Joiner(Monoid monoid)
-      : monoid(monoid), loops(fold_loops(monoid)), fold_(steps<R>()[scalar_code(monoid)]) {}
-
-  /// What `body` gives for the scalar function that joins.
-  template <class Body>
-  auto with(const Body& body) const {
-    switch (monoid) {
-      case Monoid::sum: return body(scalar::Add{});
-      case Monoid::maximum: return body(scalar::Maximum{});
-      case Monoid::minimum: break;
-    }
-    return body(scalar::Minimum{});
-  }
+      : monoid(monoid),
+        loops(fold_loops(monoid)),
+        fold_(with_function(monoid, []<class F>(F) { return steps<R>()[scalar::code<F>]; })) {}
 
   /// Two values as one.
   Wide operator()(Wide a, Wide b) const {
-    return with([&]<class F>(F) { return F::apply(a, b); });
+    return with_function(monoid, [&]<class F>(F) { return F::apply(a, b); });
   }
 
   /// a[i] = a[i] and b[i] joined, for i < n.
   template <class V>
   void all(Wide* a, const V* b, std::int64_t n) const {
-    with([&]<class F>(F) {
+    with_function(monoid, [&]<class F>(F) {
       std::int64_t i = 0;
       for (; i + block <= n; i += block) {
         NEEDLE_INDEPENDENT
@@ -114,7 +105,7 @@ class Row {
     }
     const std::int64_t whole = n / block * block;
     join_.loops.row(chain_, v, whole, chains);
-    join_.with([&]<class F>(F) {
+    with_function(join_.monoid, [&]<class F>(F) {
       for (std::int64_t j = 0; j < n - whole; ++j) chain_[j] = F::apply(chain_[j], v[whole + j]);
     });
     held_ += n;

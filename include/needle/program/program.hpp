@@ -211,11 +211,15 @@ inline Program identity_program(Arithmetic arithmetic = Arithmetic::real) {
 /// How a reduction joins two values.
 enum class Monoid : std::uint8_t { sum, maximum, minimum };
 
-/// The scalar function of a monoid.
-constexpr int scalar_code(Monoid monoid) {
-  constexpr int codes[] = {scalar::code<scalar::Add>, scalar::code<scalar::Maximum>,
-                           scalar::code<scalar::Minimum>};
-  return codes[static_cast<int>(monoid)];
+/// What `body` gives for the scalar function by which a monoid joins.
+template <class Body>
+NEEDLE_FN auto with_function(Monoid monoid, const Body& body) {
+  switch (monoid) {
+    case Monoid::sum: return body(scalar::Add{});
+    case Monoid::maximum: return body(scalar::Maximum{});
+    case Monoid::minimum: break;
+  }
+  return body(scalar::Minimum{});
 }
 
 /// The op that joins values so.

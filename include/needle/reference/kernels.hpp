@@ -102,8 +102,7 @@ void reduce(Monoid monoid, const Program& program, std::span<const Array<Referen
         at.push_back(mask >> i & 1 ? inner[r++] : outer[k++]);
       }
       const Wide value = calculate<R>(program, inputs, at)[program.output[0]];
-      sum = first ? value
-                  : call<Wide>(scalar_code(monoid), sum, value, value, scalar::ScalarFunctions{});
+      sum = first ? value : with_function(monoid, [&]<class F>(F) { return F::apply(sum, value); });
       first = false;
     });
     if constexpr (std::is_integral_v<Wide>) check_int32(sum, name(monoid));
