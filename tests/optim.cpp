@@ -73,13 +73,13 @@ struct ManyNumbers {
 template <Device D, class Rule>
 List after_two_steps(std::int64_t n, const Rule& rule) {
   const nn::Parameter<D> p(ones<D>({n}));
-  optim::Cells<D> cells("test", {"m"}, {p.cell()});
+  optim::Optimizer<D> optimizer("test", {"m"}, {p.cell()});
   for (int i = 0; i < 2; ++i) {
-    cells.zero_grad();
+    optimizer.zero_grad();
     sum(*p * 2).backward();
-    cells.template step<1>([&](std::int64_t) { return rule; });
+    optimizer.template update<1>([&](std::int64_t) { return rule; });
   }
-  return {list(*p).back(), list(cells.state_dict().at("0.m")).back()};
+  return {list(*p).back(), list(optimizer.state_dict().at("0.m")).back()};
 }
 
 /// A parameter whose next gradient is `gradient`.
@@ -434,21 +434,21 @@ DEVICE_TEST_CASE("The check for NaN finds the step that makes an infinity of a p
 
 TEST_CASE("A rule that cannot be made has counted no step") {
   const nn::Parameter<> p = parameter({2});
-  optim::Cells<Cpu> cells("test", {"m"}, {p.cell()});
+  optim::Optimizer<Cpu> optimizer("test", {"m"}, {p.cell()});
   feed(p, Tensor<>{1});
   CHECK(refusal([&] {
-          cells.step<1>([](std::int64_t t) -> LeavesAlone { fail("no rule for ", t); });
+          optimizer.update<1>([](std::int64_t t) -> LeavesAlone { fail("no rule for ", t); });
         }) == "no rule for 1");
-  CHECK(cells.state_dict().at("0.step").item<std::int32_t>() == 0);
+  CHECK(optimizer.state_dict().at("0.step").item<std::int32_t>() == 0);
   CHECK(p->item() == 2);
 }
 
 TEST_CASE("A rule that is too long, or has more running values than names, is refused") {
   const nn::Parameter<> p = parameter({2});
   const auto feed_and_step = [&]<std::size_t count>(auto rule, std::vector<std::string> names) {
-    optim::Cells<Cpu> cells("test", std::move(names), {p.cell()});
+    optim::Optimizer<Cpu> optimizer("test", std::move(names), {p.cell()});
     feed(p, Tensor<>{1, 2});
-    return refusal([&] { cells.step<count>([&](std::int64_t) { return rule; }); });
+    return refusal([&] { optimizer.update<count>([&](std::int64_t) { return rule; }); });
   };
   CHECK(feed_and_step.operator()<0>(Long{}, {}) ==
         "optim: a rule of more than 48 steps; that is what a program holds");
@@ -456,6 +456,6 @@ TEST_CASE("A rule that is too long, or has more running values than names, is re
   CHECK(feed_and_step.operator()<1>(LeavesAlone{}, {}) ==
         "test: a rule of 1 running values, of which 0 have names");
   CHECK(refusal([&] {
-          optim::Cells<Cpu>("test", {"m", "m"}, {p.cell()});
+          optim::Optimizer<Cpu>("test", {"m", "m"}, {p.cell()});
         }) == "test: two running values named m (\"step\" is one already)");
 }

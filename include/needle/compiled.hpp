@@ -116,7 +116,7 @@ namespace nn {
 NEEDLE_INSTANCE struct BatchNorm1d<Cpu>;
 }
 namespace optim {
-NEEDLE_INSTANCE class Cells<Cpu>;
+NEEDLE_INSTANCE class Optimizer<Cpu>;
 NEEDLE_INSTANCE class Adam<Cpu>;
 NEEDLE_INSTANCE class SGD<Cpu>;
 }  // namespace optim

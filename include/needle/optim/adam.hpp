@@ -43,31 +43,21 @@ struct AdamRule {
   }
 };
 
-/// Trains parameters by `AdamRule`: `Adam opt(nn::parameters(model), {.lr = 1e-3})`.
+/// Trains parameters by `AdamRule`: `Adam opt(nn::parameters(model), {.lr = 1e-3})`. Its running
+/// values are "exp_avg" and "exp_avg_sq".
 template <Device D = DefaultDevice>
-class Adam {
+class Adam : public Optimizer<D> {
  public:
   /// Trains these parameters, each once; refuses an empty list and options out of range.
   explicit Adam(const std::vector<Ref<Cell<D>>>& parameters, const AdamOptions& options = {})
-      : options(options), cells_("adam", {"exp_avg", "exp_avg_sq"}, parameters) {
+      : Optimizer<D>("adam", {"exp_avg", "exp_avg_sq"}, parameters), options(options) {
     check_options();
   }
 
   /// Updates every parameter that has a gradient.
   void step() {
     check_options();
-    cells_.template step<2>([&](std::int64_t t) { return AdamRule(options, t); });
-  }
-  /// Forgets the gradients.
-  void zero_grad() const { cells_.zero_grad(); }
-
-  /// Its running values, for saving: "0.exp_avg", "0.exp_avg_sq" and "0.step" for parameter 0.
-  std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
-  /// Continues from saved running values; a state that does not fit is refused in a message that
-  /// names `source`, such as its file, and changes nothing.
-  void load_state(const std::map<std::string, Tensor<D>>& state,
-                  std::string_view source = "the state") {
-    cells_.load_state(state, source);
+    this->template update<2>([&](std::int64_t t) { return AdamRule(options, t); });
   }
 
   /// May be changed between steps.
@@ -82,8 +72,6 @@ class Adam {
     check_option("adam", "eps", options.eps, 0, infinity);
     check_option("adam", "weight_decay", options.weight_decay, 0, infinity);
   }
-
-  Cells<D> cells_;
 };
 
 template <Device D>

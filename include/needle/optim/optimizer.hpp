@@ -71,14 +71,16 @@ Program program_of(const Rule& rule) {
 
 }  // namespace detail
 
-/// The cells an optimizer trains, each once, and the running values it has for them. Those begin as
-/// zeros at a cell's first gradient, so what is frozen costs nothing until it is trained.
+/// The base of optimizers: the parameters it trains, each once, and the running values it has for
+/// them. Those begin as zeros at a parameter's first gradient, so what is frozen costs nothing
+/// until it is trained. An optimizer adds its options and a `step()` that calls `update`.
 template <Device D>
-class Cells {
+class Optimizer {
  public:
-  /// `optimizer` is its name in errors, `running` are the names of its running values.
-  Cells(std::string optimizer, std::vector<std::string> running,
-        const std::vector<Ref<Cell<D>>>& cells)
+  /// `optimizer` is its name in errors, `running` are the names of its running values; an empty
+  /// list of parameters is refused.
+  Optimizer(std::string optimizer, std::vector<std::string> running,
+            const std::vector<Ref<Cell<D>>>& cells)
       : optimizer_(std::move(optimizer)), names_(std::move(running)) {
     for (const auto& cell : cells) {
       if (!cell) fail(optimizer_, ": one of the parameters has no value");
@@ -92,9 +94,9 @@ class Cells {
       }
     }
   }
-  Cells(Cells&&) = default;  // a copy would update the same values
+  Optimizer(Optimizer&&) = default;  // a copy would update the same values
 
-  /// Forgets the gradients of all cells.
+  /// Forgets the gradients.
   void zero_grad() const {
     for (const Entry& entry : entries_) entry.cell->zero_grad();
   }
@@ -102,7 +104,7 @@ class Cells {
   /// Updates each cell that has a gradient with `rule_at(t)` and the first `count` running values;
   /// t counts the cell's own updates with running values, this one included.
   template <std::size_t count, class RuleAt>
-  void step(RuleAt&& rule_at) {
+  void update(RuleAt&& rule_at) {
     // Signed, since nvcc warns of an unsigned 0 that is compared.
     if (static_cast<std::ptrdiff_t>(count) > std::ssize(names_)) {
       fail(optimizer_, ": a rule of ", count, " running values, of which ", names_.size(),
@@ -145,7 +147,7 @@ class Cells {
     }
   }
 
-  /// For cell i "i.step", and its running values "i.<name>" once it has some.
+  /// Its running values, for saving: for parameter i "i.step", and "i.<name>" once it has some.
   std::map<std::string, Tensor<D>> state_dict() const {
     std::map<std::string, Tensor<D>> state;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -159,9 +161,10 @@ class Cells {
     return state;
   }
 
-  /// Takes everything from a state, which errors call `source`; what does not fit is refused in one
-  /// message of a few lines, before anything changes.
-  void load_state(const std::map<std::string, Tensor<D>>& state, std::string_view source) {
+  /// Continues from saved running values. What does not fit is refused in one message of a few
+  /// lines, which names `source`, such as its file, before anything changes.
+  void load_state(const std::map<std::string, Tensor<D>>& state,
+                  std::string_view source = "the state") {
     std::string problems;
     int more = -8;  // so many are listed, the rest counted
     const auto add_problem = [&](const auto&... parts) {

@@ -50,12 +50,13 @@ struct SGDRule {
 };
 
 /// Trains parameters by `SGDRule`: `SGD opt(nn::parameters(model), {.lr = 0.1, .momentum = 0.9})`.
+/// Its running value, with momentum, is "momentum_buffer".
 template <Device D = DefaultDevice>
-class SGD {
+class SGD : public Optimizer<D> {
  public:
   /// Trains these parameters, each once; refuses an empty list and options out of range.
   explicit SGD(const std::vector<Ref<Cell<D>>>& parameters, const SGDOptions& options = {})
-      : options(options), cells_("sgd", {"momentum_buffer"}, parameters) {
+      : Optimizer<D>("sgd", {"momentum_buffer"}, parameters), options(options) {
     check_options();
   }
 
@@ -64,21 +65,10 @@ class SGD {
     check_options();
     const auto rule_at = [&](std::int64_t t) { return SGDRule(options, t); };
     if (options.momentum != 0) {
-      cells_.template step<1>(rule_at);
+      this->template update<1>(rule_at);
     } else {
-      cells_.template step<0>(rule_at);
+      this->template update<0>(rule_at);
     }
-  }
-  /// Forgets the gradients.
-  void zero_grad() const { cells_.zero_grad(); }
-
-  /// Its running values, for saving: "0.momentum_buffer" and "0.step" for parameter 0.
-  std::map<std::string, Tensor<D>> state_dict() const { return cells_.state_dict(); }
-  /// Continues from saved running values; a state that does not fit is refused in a message that
-  /// names `source`, such as its file, and changes nothing.
-  void load_state(const std::map<std::string, Tensor<D>>& state,
-                  std::string_view source = "the state") {
-    cells_.load_state(state, source);
   }
 
   /// May be changed between steps.
@@ -96,8 +86,6 @@ class SGD {
            options.momentum, ", dampening ", options.dampening);
     }
   }
-
-  Cells<D> cells_;
 };
 
 template <Device D>
