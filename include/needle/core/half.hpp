@@ -1,10 +1,10 @@
 // The two floating-point formats of 16 bits; rounding is to nearest, ties to even.
 //
 // Conversions are straight lines without a branch, a choice at a time, so that a loop of fixed
-// count over one of them is vectorised at -O2.
+// count over one of them is vectorised at -O2. std::bit_cast is the host's alone: nvcc leaves out
+// what a kernel does with it, and may only warn.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 #include "needle/core/config.hpp"
@@ -27,20 +27,21 @@ NEEDLE_FN constexpr float half_to_float(std::uint16_t bits) {
   const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
   const std::uint32_t rebias = magnitude < 0x7C00 ? 112u << 23 : 224u << 23;
   const std::uint32_t normal = (magnitude << 13) + rebias;
-  return std::bit_cast<float>(
-      sign | detail::choose(magnitude < 0x0400, std::bit_cast<std::uint32_t>(subnormal), normal));
+  return __builtin_bit_cast(
+      float, sign | detail::choose(magnitude < 0x0400, __builtin_bit_cast(std::uint32_t, subnormal),
+                                   normal));
 }
 
 /// The nearest binary16 number; infinity from 65520 on, and NaN stays NaN.
 NEEDLE_FN constexpr std::uint16_t float_to_half(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
   const std::uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
   const std::uint32_t rebased = magnitude - (112u << 23);
   const std::uint32_t rounded = (rebased + 0x0FFFu + ((rebased >> 13) & 1u)) >> 13;
   const std::uint32_t normal = rounded < 0x7C00u ? rounded : 0x7C00u;
   // Between 1/2 and 1 a float counts in the subnormals' unit of 2^-24.
-  const float counted = std::bit_cast<float>(magnitude) + 0.5f;
-  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(counted) - 0x3F000000u;
+  const float counted = __builtin_bit_cast(float, magnitude) + 0.5f;
+  const std::uint32_t subnormal = __builtin_bit_cast(std::uint32_t, counted) - 0x3F000000u;
   const std::uint32_t number = detail::choose(magnitude < 0x38800000u, subnormal, normal);  // 2^-14
   const std::uint32_t not_a_number = 0x7E00u | ((magnitude >> 13) & 0x03FFu);
   return static_cast<std::uint16_t>(sign |
@@ -49,12 +50,13 @@ NEEDLE_FN constexpr std::uint16_t float_to_half(float value) {
 
 /// The value of a bfloat16 number; exact.
 NEEDLE_FN constexpr float bfloat16_to_float(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);
 }
 
 /// The nearest bfloat16 number; NaN stays NaN.
 NEEDLE_FN constexpr std::uint16_t float_to_bfloat16(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value), magnitude = bits & 0x7FFFFFFFu;
+  const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value),
+                      magnitude = bits & 0x7FFFFFFFu;
   const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
   const std::uint32_t not_a_number = (bits >> 16) | 0x40u;
   return static_cast<std::uint16_t>(magnitude > 0x7F800000u ? not_a_number : rounded);
@@ -68,7 +70,8 @@ NEEDLE_FN constexpr float float_for_rounding(double value) {
   const double back = nearest;
   if (back == value || value != value) return nearest;
   const bool beyond = value < 0 ? back < value : back > value;
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(nearest) - (beyond ? 1u : 0u)) | 1u);
+  return __builtin_bit_cast(float,
+                            (__builtin_bit_cast(std::uint32_t, nearest) - (beyond ? 1u : 0u)) | 1u);
 }
 
 /// An element of `Dtype::float16`: IEEE 754 binary16. It has no arithmetic.

@@ -213,7 +213,7 @@ enum class Monoid : std::uint8_t { sum, maximum, minimum };
 
 /// What `body` gives for the scalar function by which a monoid joins.
 template <class Body>
-NEEDLE_FN auto with_function(Monoid monoid, const Body& body) {
+auto with_function(Monoid monoid, const Body& body) {
   switch (monoid) {
     case Monoid::sum: return body(scalar::Add{});
     case Monoid::maximum: return body(scalar::Maximum{});
