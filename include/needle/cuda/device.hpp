@@ -6,7 +6,8 @@
 
 namespace needle {
 
-/// An NVIDIA GPU, in float: the current device of the CUDA runtime.
+/// An NVIDIA GPU, in float: the current device of the CUDA runtime, which has to be the same one in
+/// every thread and all the time, since blocks of memory are used again.
 struct Cuda {
   using Real = float;                               ///< its arithmetic
   static constexpr std::string_view name = "cuda";  ///< in messages
