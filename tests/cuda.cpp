@@ -150,15 +150,11 @@ TEST_CASE("lanes share a block without overlap") {
   }
 }
 
-/// Whether every device rounds a function to the same bits, also where it joins others.
-static bool is_exact(int function, Arithmetic arithmetic) {
+/// Whether every device rounds a function to the same bits.
+static bool is_exact(int function) {
   using scalar::code;
-  if (function >= code<scalar::Exp> && function <= code<scalar::Sigmoid>) return false;
-  if (function == code<scalar::Divide> || function == code<scalar::Power>) return false;
-  const bool product =
-      function == code<scalar::Multiply> || function == code<scalar::MultiplyAdd> ||
-      function == code<scalar::MultiplySubtract> || function == code<scalar::SubtractProduct>;
-  return arithmetic == Arithmetic::int32 || !product;
+  const bool transcendental = function >= code<scalar::Exp> && function <= code<scalar::Sigmoid>;
+  return !transcendental && function != code<scalar::Divide> && function != code<scalar::Power>;
 }
 
 /// A straight-line program of exact functions, or of all functions.
@@ -172,7 +168,7 @@ static Program any_program(int inputs, Arithmetic arithmetic, bool exact) {
   const std::int64_t steps = 1 + pick(Program::max_steps);
   for (std::int64_t i = 0; i < steps;) {
     const int function = int(pick(scalar::ScalarFunctions::size));
-    if ((exact || arithmetic == Arithmetic::int32) && !is_exact(function, arithmetic)) continue;
+    if ((exact || arithmetic == Arithmetic::int32) && !is_exact(function)) continue;
     values.push_back(program.add_step(function, any(), any(), any()));
     if (++i < steps && pick(8) == 0 && program.outputs < 15) program.add_output(values.back());
   }

@@ -58,33 +58,6 @@ TEST_CASE("A long chain needs few registers, an output one of its own") {
   CHECK(program.registers <= 2);
 }
 
-TEST_CASE("A product is joined with a sum, not with what comes of the same product, rounded") {
-  const auto functions = [](Program program, int result) {
-    program.add_output(result);
-    program.finish();
-    std::vector<int> codes;
-    for (int i = 0; i < program.steps; ++i) codes.push_back(program.step[i].function);
-    return codes;
-  };
-  Program program;
-  const int x = program.add_input(), y = program.add_input();
-  const int product = add(program, scalar::Multiply{}, x, y);
-  {
-    Program joined = program;
-    const int sum = add(joined, scalar::Add{}, product, x);
-    CHECK(functions(joined, sum) == std::vector{scalar::code<scalar::MultiplyAdd>});
-  }
-  for (const bool left : {false, true}) {
-    Program apart = program;
-    const int relu = add(apart, scalar::Relu{}, product);
-    const int twice = add(apart, scalar::Add{}, relu, relu);
-    const int rest = add(apart, scalar::Subtract{}, left ? product : twice, left ? twice : product);
-    CHECK(functions(apart, rest) ==
-          std::vector{scalar::code<scalar::Multiply>, scalar::code<scalar::Relu>,
-                      scalar::code<scalar::Add>, scalar::code<scalar::Subtract>});
-  }
-}
-
 DEVICE_TEST_CASE("Registers are shared only after their last reader, in every small program") {
   // All programs of four steps whose operands are any values so far, against plain variables; some
   // on enough elements for a CPU's chains and a rest.

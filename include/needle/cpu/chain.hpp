@@ -40,12 +40,10 @@ inline constexpr int longest_chain = 2 * Program::max_steps;
 /// Fewer steps are faster one by one.
 inline constexpr int shortest_chain = 2;
 
-/// Which operands of a link are one number everywhere, read once for all its vectors.
-enum Constants : std::uint8_t { none = 0, y_constant = 1, z_constant = 2, both_constant = 3 };
-
-/// A function, the place of the operand at hand (0, 1 or 2), and which of the others are constant.
-constexpr std::size_t link_key(int function, int position, int constants) {
-  return static_cast<std::size_t>((function * 3 + position) * 4 + constants);
+/// A function, the place of the operand at hand (0, 1 or 2), and whether the next one is a number,
+/// which is read once for all vectors.
+constexpr std::size_t link_key(int function, int position, bool constant) {
+  return static_cast<std::size_t>((function * 3 + position) * 2 + constant);
 }
 
 // The cheap functions of s, the operand at hand, by its place among the operands; ANY: it is one of
@@ -56,35 +54,28 @@ constexpr std::size_t link_key(int function, int position, int constants) {
   ONE(Subtract, 0, C, s[T] = s[T] - Y)   \
   ONE(Subtract, 1, C, s[T] = Y - s[T])   \
   ANY(Multiply, C, s[T] = s[T] * Y)
-#define NEEDLE_PRODUCT_LINKS(ONE, ANY, C, Y, Z)                \
-  ANY(MultiplyAdd, C, (t[T] = s[T] * Y, s[T] = t[T] + Z))      \
-  ANY(MultiplySubtract, C, (t[T] = s[T] * Y, s[T] = t[T] - Z)) \
-  ANY(SubtractProduct, C, (t[T] = s[T] * Y, s[T] = Z - t[T]))
-#define NEEDLE_OTHER_LINKS(ONE, ANY, Y, Z)                                                      \
-  ONE(Identity, 0, none, s[T] = s[T])                                                           \
-  ONE(Negate, 0, none, s[T] = -s[T])                                                            \
-  ONE(Abs, 0, none, s[T] = (Value)((Bits)s[T] & 0x7fffffff))                                    \
-  ONE(Relu, 0, none, s[T] = s[T] < zero ? zero : s[T])                                          \
-  ONE(Divide, 0, none, s[T] = s[T] / Y)                                                         \
-  ONE(Divide, 1, none, s[T] = Y / s[T])                                                         \
-  ONE(Maximum, 0, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], >, t[T])))                       \
-  ONE(Maximum, 1, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], >, s[T])))                       \
-  ONE(Minimum, 0, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], <, t[T])))                       \
-  ONE(Minimum, 1, none, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], <, s[T])))                       \
-  ANY(Equal, none, s[T] = s[T] == Y ? one : zero)                                               \
-  ANY(NotEqual, none, s[T] = s[T] != Y ? one : zero)                                            \
-  ONE(Less, 0, none, s[T] = s[T] < Y ? one : zero)                                              \
-  ONE(Less, 1, none, s[T] = Y < s[T] ? one : zero)                                              \
-  ONE(LessEqual, 0, none, s[T] = s[T] <= Y ? one : zero)                                        \
-  ONE(LessEqual, 1, none, s[T] = Y <= s[T] ? one : zero)                                        \
-  ONE(Where, 0, none, s[T] = s[T] != zero ? Y : Z)                                              \
-  ONE(Where, 1, none, s[T] = Y != zero ? s[T] : Z)                                              \
-  ONE(Where, 2, none, s[T] = Y != zero ? Z : s[T])                                              \
-  ONE(Clamp, 0, none,                                                                           \
-      (t[T] = Y, s[T] = s[T] < t[T] ? t[T] : s[T], t[T] = Z, s[T] = s[T] > t[T] ? t[T] : s[T])) \
-  ONE(MultiplyAdd, 2, none, (t[T] = Y * Z, s[T] = t[T] + s[T]))                                 \
-  ONE(MultiplySubtract, 2, none, (t[T] = Y * Z, s[T] = t[T] - s[T]))                            \
-  ONE(SubtractProduct, 2, none, (t[T] = Y * Z, s[T] = s[T] - t[T]))
+#define NEEDLE_OTHER_LINKS(ONE, ANY, Y, Z)                                 \
+  ONE(Identity, 0, false, s[T] = s[T])                                     \
+  ONE(Negate, 0, false, s[T] = -s[T])                                      \
+  ONE(Abs, 0, false, s[T] = (Value)((Bits)s[T] & 0x7fffffff))              \
+  ONE(Relu, 0, false, s[T] = s[T] < zero ? zero : s[T])                    \
+  ONE(Divide, 0, false, s[T] = s[T] / Y)                                   \
+  ONE(Divide, 1, false, s[T] = Y / s[T])                                   \
+  ONE(Maximum, 0, false, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], >, t[T]))) \
+  ONE(Maximum, 1, false, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], >, s[T]))) \
+  ONE(Minimum, 0, false, (t[T] = Y, s[T] = NEEDLE_EXTREME(s[T], <, t[T]))) \
+  ONE(Minimum, 1, false, (t[T] = Y, s[T] = NEEDLE_EXTREME(t[T], <, s[T]))) \
+  ANY(Equal, false, s[T] = s[T] == Y ? one : zero)                         \
+  ANY(NotEqual, false, s[T] = s[T] != Y ? one : zero)                      \
+  ONE(Less, 0, false, s[T] = s[T] < Y ? one : zero)                        \
+  ONE(Less, 1, false, s[T] = Y < s[T] ? one : zero)                        \
+  ONE(LessEqual, 0, false, s[T] = s[T] <= Y ? one : zero)                  \
+  ONE(LessEqual, 1, false, s[T] = Y <= s[T] ? one : zero)                  \
+  ONE(Where, 0, false, s[T] = s[T] != zero ? Y : Z)                        \
+  ONE(Where, 1, false, s[T] = Y != zero ? s[T] : Z)                        \
+  ONE(Where, 2, false, s[T] = Y != zero ? Z : s[T])                        \
+  ONE(Clamp, 0, false,                                                     \
+      (t[T] = Y, s[T] = s[T] < t[T] ? t[T] : s[T], t[T] = Z, s[T] = s[T] > t[T] ? t[T] : s[T]))
 // math::exp, one operation after the other for all vectors: so there is work while each waits.
 #define NEEDLE_EXP                                                                       \
   ((s[T] = s[T] < -104.0f ? zero - 104.0f : (s[T] > 89.0f ? zero + 89.0f : s[T])), ...); \
@@ -102,31 +93,26 @@ constexpr std::size_t link_key(int function, int position, int constants) {
    ...)
 // The instruction of each instruction set, which is exact; elsewhere a root takes many operations.
 #if NEEDLE_X86
-#define NEEDLE_ROOT_LINKS(ONE) ONE(Sqrt, 0, none, s[T] = NEEDLE_ROOT(s[T]))
+#define NEEDLE_ROOT_LINKS(ONE) ONE(Sqrt, 0, false, s[T] = NEEDLE_ROOT(s[T]))
 #else
 #define NEEDLE_ROOT_LINKS(ONE)
 #endif
-#define NEEDLE_LINKS(ONE, ANY)                                      \
-  NEEDLE_ROOT_LINKS(ONE)                                            \
-  NEEDLE_SUM_LINKS(ONE, ANY, none, NEEDLE_Y)                        \
-  NEEDLE_SUM_LINKS(ONE, ANY, y_constant, *move->y)                  \
-  NEEDLE_PRODUCT_LINKS(ONE, ANY, none, NEEDLE_Y, NEEDLE_Z)          \
-  NEEDLE_PRODUCT_LINKS(ONE, ANY, y_constant, *move->y, NEEDLE_Z)    \
-  NEEDLE_PRODUCT_LINKS(ONE, ANY, z_constant, NEEDLE_Y, *move->z)    \
-  NEEDLE_PRODUCT_LINKS(ONE, ANY, both_constant, *move->y, *move->z) \
+#define NEEDLE_LINKS(ONE, ANY)                \
+  NEEDLE_ROOT_LINKS(ONE)                      \
+  NEEDLE_SUM_LINKS(ONE, ANY, false, NEEDLE_Y) \
+  NEEDLE_SUM_LINKS(ONE, ANY, true, *move->y)  \
   NEEDLE_OTHER_LINKS(ONE, ANY, NEEDLE_Y, NEEDLE_Z)
 
 inline constexpr std::uint8_t no_link = 255, store_code = 0;
 /// The codes of links by `link_key`, `no_link` where there is none. A link that knows nothing of a
 /// constant serves where there is one too.
 inline constexpr auto link_codes = [] {
-  std::array<std::uint8_t, link_key(scalar::ScalarFunctions::size, 0, none)> codes;
+  std::array<std::uint8_t, link_key(scalar::ScalarFunctions::size, 0, false)> codes;
   codes.fill(no_link);
   std::uint8_t code = store_code;
-  const auto add = [&](int function, int position, int known) {
-    for (int constants = known; constants <= both_constant; ++constants) {
-      if ((constants & known) == known) codes[link_key(function, position, constants)] = code;
-    }
+  const auto add = [&](int function, int position, bool constant) {
+    codes[link_key(function, position, true)] = code;
+    if (!constant) codes[link_key(function, position, false)] = code;
   };
 #define NEEDLE_ONE(F, P, C, VALUE) ++code, add(scalar::code<scalar::F>, P, C);
 #define NEEDLE_ANY(F, C, VALUE) NEEDLE_ONE(F, 0, C, ) add(scalar::code<scalar::F>, 1, C);
@@ -231,7 +217,6 @@ NEEDLE_PRECISE_END
 #undef NEEDLE_ROOT_LINKS
 #undef NEEDLE_EXP
 #undef NEEDLE_OTHER_LINKS
-#undef NEEDLE_PRODUCT_LINKS
 #undef NEEDLE_SUM_LINKS
 
 /// The loop for an instruction set, which this processor must have, over n elements of so many

@@ -177,7 +177,7 @@ class Interpreter {
   }
   /// Whether a step does little for what it reads.
   bool is_cheap(int step) const {
-    return link_codes[link_key(program_.step[step].function, 0, none)] != no_link;
+    return link_codes[link_key(program_.step[step].function, 0, false)] != no_link;
   }
   /// Finds the chains that are long enough, and the loop for them.
   void find_chains() {
@@ -191,14 +191,12 @@ class Interpreter {
         const int arity = scalar::arities[s.function];
         const std::uint8_t y = arity < 2 ? program_.step[first].a : at == 0 ? s.b : s.a;
         const std::uint8_t z = arity < 3 ? y : at == 2 ? s.b : s.c;
-        const int constants = y_constant * is_constant(y) + z_constant * is_constant(z);
         const bool is_exp = may_exp && s.function == scalar::code<scalar::Exp>;
         const std::uint8_t code =
-            is_exp ? exp_code : link_codes[link_key(s.function, at, constants)];
+            is_exp ? exp_code : link_codes[link_key(s.function, at, is_constant(y))];
         if (code == no_link) return false;
-        if (constants != none && code == link_codes[link_key(s.function, at, none)]) {
-          spread_constants();
-        }
+        const bool any = code == link_codes[link_key(s.function, at, false)];  // reads vectors
+        if (any && (is_constant(y) || is_constant(z))) spread_constants();
         *next++ = {code, y, z};
         if (s.kept) *next++ = {store_code, s.result, s.result};
         return true;

@@ -71,7 +71,6 @@ struct Program {
 
   /// Makes the complete program ready to run; call once.
   void finish() {
-    if (arithmetic == Arithmetic::real) contract();
     find_chains();
     assign_registers();
   }
@@ -106,53 +105,6 @@ struct Program {
     }
     for (int i = 0; i < outputs; ++i) uses.increment(output[i]);
     return uses;
-  }
-
-  /// Joins a product with the sums and differences that read it: one step in place of two, and one
-  /// rounding where the processor has a fused multiply-add. Also where the product is needed
-  /// otherwise, so that no rounding depends on who holds it; but not where the other operand comes
-  /// of the same product, rounded: y - y is 0, and relu(y) - y not below.
-  void contract() {
-    bool products = false;
-    for (int i = 0; i < steps; ++i) products |= step[i].function == scalar::code<scalar::Multiply>;
-    if (!products) return;
-    static_assert(max_steps <= 64);
-    std::uint64_t comes_of[max_steps];  // bit j: of step j
-    for (int i = 0; i < steps; ++i) {
-      comes_of[i] = std::uint64_t{1} << i;
-      for (const int operand : {step[i].a, step[i].b, step[i].c}) {
-        if (operand >= first_result) comes_of[i] |= comes_of[operand - first_result];
-      }
-    }
-    PerResult uses = count_uses(), moved;
-    const auto product = [&](int value, int other) {  // the multiplication that gives it
-      const int j = value - first_result;
-      if (j < 0 || step[j].function != scalar::code<scalar::Multiply>) return -1;
-      return other >= first_result && (comes_of[other - first_result] >> j & 1) != 0 ? -1 : j;
-    };
-    for (int i = 0; i < steps; ++i) {
-      Step& s = step[i];
-      const bool add = s.function == scalar::code<scalar::Add>;
-      if (!add && s.function != scalar::code<scalar::Subtract>) continue;
-      int j = product(s.b, s.a), other = s.a;
-      const bool left = j < 0;
-      if (left) j = product(s.a, s.b), other = s.b;
-      if (j < 0) continue;
-      const int code = add    ? scalar::code<scalar::MultiplyAdd>
-                       : left ? scalar::code<scalar::MultiplySubtract>
-                              : scalar::code<scalar::SubtractProduct>;
-      s = made(code, s.result, step[j].a, step[j].b, other);
-      if (--uses[first_result + j] > 0) uses.increment(s.a), uses.increment(s.b);
-    }
-    int kept = 0;
-    for (int i = 0; i < steps; ++i) {
-      const Step s = step[i];
-      if (s.function == scalar::code<scalar::Multiply> && uses[s.result] == 0) continue;
-      moved[s.result] = static_cast<std::uint8_t>(first_result + kept);
-      step[kept++] = made(s.function, moved[s.result], moved.at(s.a), moved.at(s.b), moved.at(s.c));
-    }
-    steps = static_cast<std::uint8_t>(kept);
-    for (int i = 0; i < outputs; ++i) output[i] = moved[output[i]];
   }
 
   /// Finds the steps that read what the one before gave.

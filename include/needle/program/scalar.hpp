@@ -222,27 +222,6 @@ struct Clamp {
     return raised > high ? high : raised;
   }
 };
-/// x y + z
-struct MultiplyAdd {
-  template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) {
-    return Add::apply(Multiply::apply(x, y), z);
-  }
-};
-/// x y - z
-struct MultiplySubtract {
-  template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) {
-    return Subtract::apply(Multiply::apply(x, y), z);
-  }
-};
-/// z - x y
-struct SubtractProduct {
-  template <class R>
-  NEEDLE_FN static R apply(R x, R y, R z) {
-    return Subtract::apply(z, Multiply::apply(x, y));
-  }
-};
 /// towards zero to a whole number, held in the range of int32; NaN becomes 0
 struct ToInt32 {
   template <class R>
@@ -284,9 +263,9 @@ struct List {
 /// Functions that have no meaning on integers; a program in int32 never holds them.
 using RealFunctions = List<Exp, Log, Sqrt, Tanh, Erf, Sin, Cos, Sigmoid, Divide, Power>;
 /// Functions of real numbers and of integers.
-using NumberFunctions = List<Identity, Negate, Abs, Sign, Relu, Add, Subtract, Multiply, Maximum,
-                             Minimum, Equal, NotEqual, Less, LessEqual, Where, Clamp, MultiplyAdd,
-                             MultiplySubtract, SubtractProduct, ToInt32, ToUint8>;
+using NumberFunctions =
+    List<Identity, Negate, Abs, Sign, Relu, Add, Subtract, Multiply, Maximum, Minimum, Equal,
+         NotEqual, Less, LessEqual, Where, Clamp, ToInt32, ToUint8>;
 /// Two lists as one.
 template <class... A, class... B>
 List<A..., B...> joined(List<A...>, List<B...>);
