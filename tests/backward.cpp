@@ -335,3 +335,12 @@ TEST_CASE("A chain of a million tracked nodes is built, differentiated, evaluate
     for (int i = 0; i < length; ++i) y = -y;
   }
 }
+
+DEVICE_TEST_CASE("A leaf that is marked again keeps its gradient") {
+  Tensor<D> x{1, 2};
+  x.requires_grad(true);
+  sum(x).backward();
+  x.requires_grad(true);
+  REQUIRE(x.grad().defined());
+  CHECK(list(x.grad()) == List{1, 1});
+}

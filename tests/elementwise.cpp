@@ -250,3 +250,7 @@ DEVICE_TEST_CASE("A number that an integer type does not hold is refused") {
   CHECK(refusal([&] { full<D>({2}, NAN, Dtype::int32); }) ==
         "full: nan does not fit in int32; it holds -2147483648 to 2147483647");
 }
+
+DEVICE_TEST_CASE("A power of 1 is real too") {
+  CHECK(pow(cast(Tensor<D>{1.5}, Dtype::bfloat16), 1).dtype() == real<D>);
+}

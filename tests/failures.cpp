@@ -206,3 +206,12 @@ DEVICE_TEST_CASE(
   CHECK(refusal([&] { sum(2 * data).item(); }) ==
         "multiply: its input 1, a leaf of shape (2,), holds inf already (NEEDLE_CHECK_NAN)");
 }
+
+DEVICE_TEST_CASE("The check for NaN looks at reductions") {
+  const Setting check(settings.check_nan, true);
+  const auto most = std::numeric_limits<typename D::Real>::max();
+  CHECK(refusal([&] {
+          sum(Tensor<D>{most, most}).item();
+        }) ==
+        "sum: made inf in its result of shape (); it is the first op that did (NEEDLE_CHECK_NAN)");
+}

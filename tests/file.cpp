@@ -81,11 +81,13 @@ TEST_CASE("a full disk leaves the old file and nothing else") {
   CHECK(folder.size() == 1);
 }
 
-TEST_CASE("directories and devices are not replaced") {
+TEST_CASE("directories and pipes are not replaced") {
   const TemporaryFolder folder;
   const auto nothing = [](FileWriter&) {};
   CHECK_THROWS_WITH(write_file(folder / "", nothing), ContainsSubstring("it is a directory"));
-  CHECK_THROWS_WITH(write_file("/dev/null", nothing), "cannot write /dev/null: it is not a file");
+  const std::string pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(write_file(pipe, nothing), "cannot write " + pipe + ": it is not a file");
   CHECK_THROWS_WITH(write_file(folder / "none/out", nothing),
                     ContainsSubstring("No such file or directory"));
 }
@@ -149,4 +151,16 @@ TEST_CASE("a name may be as long as the system takes it") {
   const std::string path = folder / std::string(250, 'x');
   write_file(path, [](FileWriter& file) { file.write("new"); });
   CHECK(read_file<std::string>(path) == "new");
+}
+
+TEST_CASE("Drafts that others left are neither used nor removed") {
+  const TemporaryFolder folder;
+  std::vector<std::string> drafts;
+  for (int i = 0; i < 200; ++i) {
+    drafts.push_back(folder.file(needle::text("needle.", ::getpid(), ".", i, ".tmp"), "theirs"));
+  }
+  needle::io::write_file(folder / "mine", [](FileWriter& file) { file.write("mine"); });
+  CHECK(needle::io::read_file<std::string>(folder / "mine") == "mine");
+  for (const std::string& draft : drafts)
+    CHECK(needle::io::read_file<std::string>(draft) == "theirs");
 }

@@ -182,3 +182,12 @@ TEST_CASE("a compressed file without zlib is refused with the way out") {
 }
 
 #endif
+
+TEST_CASE("A product of dimensions that overflows on the way is refused") {
+  std::vector<std::byte> file{std::byte{0}, std::byte{0}, std::byte{8}, std::byte{5}};
+  for (int i = 0; i < 4; ++i)
+    for (int b : {0, 1, 0, 0}) file.push_back(std::byte(b));
+  for (int b : {0, 0, 0, 1}) file.push_back(std::byte(b));
+  CHECK_THROWS_WITH(parse_idx(file, "x"),
+                    "x: byte 4: the product of its dimensions overflows 64 bits");
+}

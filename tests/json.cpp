@@ -107,3 +107,8 @@ TEST_CASE("the manifest of the conformance vectors is read") {
   CHECK(manifest["cases"].size() > 100);
   CHECK(manifest["cases"][0]["op"].string() != "");
 }
+
+TEST_CASE("The second half of a surrogate pair is one") {
+  for (const char* text : {R"("\ud800\ue000")", R"("\ud800\uffff")", R"("\ud800\u0041")"})
+    CHECK_THROWS_WITH(Json::parse(text), "JSON: byte 13: half of a surrogate pair in a string");
+}

@@ -284,3 +284,10 @@ DEVICE_TEST_CASE("The graph can be walked from the outside") {
   CHECK((y + 1).inputs()[1].op() == "constant");
   CHECK(x.inputs().empty());
 }
+
+DEVICE_TEST_CASE("A leaf that several ops read counts once") {
+  const Tensor<D> x(std::vector<float>(1000), {1000});
+  const Setting limit(settings.max_pending_bytes, std::int64_t{1500 * sizeof(typename D::Real)});
+  const Tensor<D> y = (x + 1) * (x + 2) + x;
+  CHECK(!y.node().evaluated());
+}

@@ -271,3 +271,34 @@ TEST_CASE("A loader refuses what cannot be loaded") {
   CHECK(refusal([] { DataLoader(items(3), {.transform = data::RandomShift{1}}); }) ==
         "data loader: a transform of int32 items; it takes uint8");
 }
+
+TEST_CASE("Two items come in either order") {
+  const data::DataLoader loader({arange<Cpu>(2), arange<Cpu>(2)}, {.batch = 2, .shuffle = true});
+  int turned = 0;
+  for (int epoch = 0; epoch < 100; ++epoch)
+    for (auto [x, y] : loader.epoch(epoch)) turned += list(x) == List{1, 0};
+  CHECK(turned > 30);
+  CHECK(turned < 70);
+}
+
+TEST_CASE("Each item of each epoch is transformed by numbers of its own") {
+  const auto draw = [](std::uint8_t* item, const Shape& shape, data::ItemRandom& random) {
+    for (std::int64_t i = 0; i < shape.size(); ++i)
+      item[i] = static_cast<std::uint8_t>(random.next(256));
+  };
+  const Tensor<Cpu> x(std::vector<std::uint8_t>(20 * 16), {20, 16});
+  const data::DataLoader loader({x, arange<Cpu>(20)}, {.batch = 20, .transform = draw});
+  std::vector<List> seen;
+  for (int epoch = 0; epoch < 2; ++epoch)
+    for (auto [pictures, y] : loader.epoch(epoch))
+      for (int i = 0; i < 20; ++i) seen.push_back(list(pictures[i]));
+  std::sort(seen.begin(), seen.end());
+  CHECK(seen.size() == 40);
+  CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+}
+
+TEST_CASE("The order of a shuffled epoch is fixed by the seed, in all versions") {
+  const data::DataLoader loader({arange<Cpu>(8), arange<Cpu>(8)},
+                                {.batch = 8, .shuffle = true, .seed = 1});
+  for (auto [x, y] : loader.epoch(3)) CHECK(list(x) == List{0, 7, 3, 4, 6, 2, 5, 1});
+}

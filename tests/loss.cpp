@@ -113,3 +113,9 @@ DEVICE_TEST_CASE("Losses refuse targets that do not fit their logits") {
           cross_entropy(x, ints<D>({0, 1, 2, 0}), {.weight = ones<D>({4})});
         }) == "cross_entropy: weight (4,) for 3 classes");
 }
+
+DEVICE_TEST_CASE("What is ignored counts for nothing, whichever of its classes is impossible") {
+  const Tensor<D> logits{{-INFINITY, 0}, {0, 0}};
+  const Tensor<D> loss = cross_entropy(logits, ints<D>({-100, 1}), {.ignore_index = -100});
+  CHECK(loss.item() == Approx(std::log(2)));
+}

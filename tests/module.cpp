@@ -311,3 +311,11 @@ TEST_CASE("What can be called on tensors is a module") {
   CHECK_FALSE(nn::Module<nn::Linear<>, std::string>);
   CHECK_FALSE(nn::Module<Model, Tensor<>>);
 }
+
+TEST_CASE("An AnyModule may be assigned an empty one") {
+  nn::AnyModule<> full(nn::ReLU{});
+  const nn::AnyModule<> none;
+  full = none;
+  CHECK_THROWS_WITH(full(Tensor<>{1}),
+                    "module: an empty AnyModule was called; assign a module to it first");
+}

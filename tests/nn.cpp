@@ -155,3 +155,29 @@ TEST_CASE("Devices drop the same elements for the same seed") {
   manual_seed(7);
   CHECK(list(nn::Dropout{0.5}(ones<Reference>({33}))) == on_cpu);
 }
+
+DEVICE_TEST_CASE("Dropout of everything has a gradient of zeros") {
+  Tensor<D> x{1, 2};
+  x.requires_grad(true);
+  sum(nn::Dropout{.p = 1}(x)).backward();
+  CHECK(list(x.grad()) == List{0, 0});
+}
+
+DEVICE_TEST_CASE("A linear layer of no inputs gives its bias, zeros at first") {
+  const nn::Linear<D> layer{0, 3};
+  CHECK(list(layer(zeros<D>({2, 0}))) == List(6, 0.0));
+}
+
+DEVICE_TEST_CASE("eval() calculates what buffers and constants hold") {
+  nn::BatchNorm1d<D> norm{2};
+  norm(Tensor<D>{{1, 2}, {3, 4}});
+  CHECK(!norm.running_mean->node().evaluated());
+  nn::eval<D>(norm);
+  CHECK(norm.running_mean->node().evaluated());
+  CHECK(norm.running_var->node().evaluated());
+  struct Model {
+    Tensor<D> table;
+  } model{.table = Tensor<D>{1, 2} * 2};
+  nn::eval<D>(model);
+  CHECK(model.table.node().evaluated());
+}

@@ -459,3 +459,29 @@ TEST_CASE("A rule that is too long, or has more running values than names, is re
           optim::Optimizer<Cpu>("test", {"m", "m"}, {p.cell()});
         }) == "test: two running values named m (\"step\" is one already)");
 }
+
+DEVICE_TEST_CASE("A state of another dtype is refused") {
+  const nn::Parameter<D> p(Tensor<D>{1, 2});
+  optim::Adam<D> adam({p.cell()});
+  std::map<std::string, Tensor<D>> state{{"0.step", Tensor<D>(std::vector<std::int32_t>{1}, {})},
+                                         {"0.exp_avg", ints<D>({1, 2})},
+                                         {"0.exp_avg_sq", Tensor<D>{1, 2}}};
+  CHECK(refusal([&] { adam.load_state(state); }) ==
+        "adam: the state does not fit:\n  0.exp_avg is "
+        "(2,) of int32, expected (2,) of " +
+            str(real<D>));
+}
+
+TEST_CASE("Options are refused in step() too, and nesterov with dampening") {
+  const nn::Parameter<> p(Tensor<>{1});
+  const std::vector<Ref<Cell<Cpu>>> one{p.cell()};
+  CHECK(refusal([&] { optim::SGD(one, {.momentum = 0.5, .dampening = 0.5, .nesterov = true}); }) ==
+        "sgd: nesterov takes a momentum above 0 and no dampening; got momentum 0.5, dampening 0.5");
+  CHECK(refusal([&] { optim::Adam(one, {.eps = -1}); }) ==
+        "adam: a eps of -1; it must lie in [0, inf)");
+  optim::SGD sgd(one);
+  sgd.options.lr = NAN;
+  sum(*p).backward();
+  CHECK(refusal([&] { sgd.step(); }) == "sgd: a lr of nan; it must lie in [0, inf)");
+  CHECK(p->item() == 1);
+}

@@ -276,3 +276,35 @@ DEVICE_TEST_CASE("A copy of a buffer takes the value that waits, and then goes i
   CHECK(list(*b) == List{2});
   CHECK(list(*a) == List{20});
 }
+
+DEVICE_TEST_CASE("What is frozen stays frozen when it is assigned or copied") {
+  nn::Parameter<D> p(Tensor<D>{1, 2}), other(Tensor<D>{3, 4});
+  p.freeze();
+  p.assign(Tensor<D>{5, 6});
+  CHECK(!p->requires_grad());
+  const nn::Parameter<D> copy = p;
+  CHECK(!copy->requires_grad());
+  other = p;
+  CHECK(!other->requires_grad());
+  p.freeze(false);
+  other = p;
+  CHECK(other->requires_grad());
+}
+
+DEVICE_TEST_CASE("A parameter of borrowed memory is trained in memory of its own") {
+  alignas(64) typename D::Real numbers[16] = {1, 2};
+  const nn::Parameter<D> p(borrow<D>(numbers, {16}));
+  sum(*p).backward();
+  optim::SGD<D> sgd({p.cell()}, {.lr = 1});
+  sgd.step();
+  CHECK(list(*p)[0] == 0);
+  CHECK(numbers[0] == 1);
+}
+
+DEVICE_TEST_CASE("Assignments that nobody reads do not pile up while they wait") {
+  const nn::Buffer<D> mean(zeros<D>({1000}));
+  const std::size_t bytes = memory_stats<D>().live;
+  for (int i = 0; i < 500; ++i) mean.assign(Tensor<D>(std::vector<float>(1000), {1000}) + i);
+  CHECK(memory_stats<D>().live <= bytes + 100 * 1000 * sizeof(typename D::Real));
+  CHECK(list(*mean)[0] == 499);
+}

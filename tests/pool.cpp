@@ -84,3 +84,12 @@ TEST_CASE("what one thread makes, another may free, also as its last act") {
   std::thread([&intact, owner = std::move(made)] { intact = owner->holds(4); }).join();
   CHECK(intact);
 }
+
+TEST_CASE("A thread keeps no more than 1024 blocks of a size") {
+  std::vector<void*> blocks;
+  detail::Pool::empty();
+  for (int i = 0; i < 3000; ++i) blocks.push_back(detail::Pool::allocate(64));
+  for (void* block : blocks) detail::Pool::release(block, 64);
+  CHECK(detail::Pool::kept() <= 1024);
+  detail::Pool::empty();
+}

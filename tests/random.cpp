@@ -158,3 +158,13 @@ DEVICE_TEST_CASE("Distributions without numbers are refused") {
   CHECK(refusal([] { randn<D>({1}, 0, -1); }) == "randn: a deviation of -1; it must be at least 0");
   CHECK(refusal([] { rand<D>({-1}); }) == "rand: shape (-1,) has a negative size");
 }
+
+DEVICE_TEST_CASE("A seed starts the default generator anew, whatever its stream was") {
+  const Generator before = default_generator();
+  manual_seed(7);
+  const List first = list(rand<D>({3}));
+  default_generator().stream = 5;
+  manual_seed(7);
+  CHECK(list(rand<D>({3})) == first);
+  default_generator() = before;
+}

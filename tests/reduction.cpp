@@ -2,6 +2,7 @@
 
 #include "check.hpp"
 #include "needle/ops/factory.hpp"
+#include "needle/ops/random.hpp"
 #include "needle/ops/slice.hpp"
 
 using namespace needle;
@@ -211,4 +212,35 @@ DEVICE_TEST_CASE("Reductions refuse axes that are not there, twice there, or emp
         "log_softmax: axis -4 of a tensor of 3 dimensions; axes run from -3 to 2");
   CHECK(refusal([&] { log_softmax(x, 1); }) ==
         "log_softmax: axis 1 of shape (2, 0, 3) is empty; it takes at least one element");
+}
+
+DEVICE_TEST_CASE("Variance with a correction beyond n; logsumexp of nothing") {
+  CHECK(list(var(Tensor<D>{1, 3}, {}, 3)) == List{INFINITY});
+  CHECK(refusal([] { logsumexp(zeros<D>({0})); }) ==
+        "logsumexp: axis 0 of shape (0,) is empty; it takes at least one element");
+}
+
+DEVICE_TEST_CASE("The first of several NaN is the extreme") {
+  for (std::int64_t n : {3, 100, 1000}) {
+    Tensor<D> x = put(zeros<D>({n}), {range(1, {})}, NAN);
+    CHECK(argmax(x).item() == 1);
+    CHECK(argmin(x).item() == 1);
+    CHECK(list(argmax(broadcast_to(unsqueeze(x, 1), {n, 2}) + 0, 0)) == List{1, 1});
+  }
+}
+
+DEVICE_TEST_CASE("A sum below the range of int32 is refused") {
+  CHECK(refusal([] {
+          sum(ints<D>({INT32_MIN, -1})).item();
+        }) == "sum: the result -2147483649 does not fit in int32; cast to a float type first");
+}
+
+DEVICE_TEST_CASE("Extremes along a middle axis are found before a long last one") {
+  const Shape shape{3, 5, 300};
+  Generator generator{.seed = 1};
+  const std::vector<float> values = rand<Cpu>(shape, 0, 1, generator).values<float>();
+  CHECK(list(argmax(Tensor<D>(values, shape), 1)) ==
+        list(argmax(Tensor<Reference>(values, shape), 1)));
+  CHECK(list(argmin(Tensor<D>(values, shape), 1)) ==
+        list(argmin(Tensor<Reference>(values, shape), 1)));
 }

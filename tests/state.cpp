@@ -275,3 +275,16 @@ TEST_CASE("A module's values go to another device and back") {
   CHECK_THAT(refusal([&] { io::copy_state<Cpu, Reference>(a, other); }),
              Catch::Matchers::ContainsSubstring("shape: weight is (2, 3), expected (2, 4)"));
 }
+
+TEST_CASE("A state carries no gradients") {
+  const nn::Linear<> model{2, 3};
+  for (const auto& [name, value] : io::state_dict(model)) CHECK(!value.requires_grad());
+}
+
+TEST_CASE("A buffer without a value is not there") {
+  struct Model {
+    nn::Buffer<> none;
+    nn::Linear<> fc{1, 1};
+  };
+  CHECK(io::state_dict(Model{}).size() == 2);
+}

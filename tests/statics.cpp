@@ -42,3 +42,8 @@ TEST_CASE("Static objects evaluate while the program ends") {
   last.norm.emplace(nn::BatchNorm1d<>{.features = 300});
   (*last.norm)(last.a);  // assigns to running statistics that nobody evaluates
 }
+
+TEST_CASE("An empty environment variable is none") {
+  ::setenv("NEEDLE_TEST_EMPTY", "", 1);
+  CHECK(detail::environment("NEEDLE_TEST_EMPTY") == nullptr);
+}

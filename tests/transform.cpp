@@ -102,3 +102,12 @@ TEST_CASE("An item has random numbers of its own, evenly spread") {
   for (const int n : count) CHECK(n == Approx(500).margin(110));
   CHECK(same == Approx(500).margin(110));
 }
+
+TEST_CASE("The numbers of one item are not those of the next, nor of a tensor") {
+  data::ItemRandom a(1, 2, 3), b(1, 2, 4);
+  std::vector<std::uint32_t> one, next;
+  for (int i = 0; i < 64; ++i) one.push_back(a.next(1u << 31)), next.push_back(b.next(1u << 31));
+  for (const std::uint32_t number : next) CHECK(std::count(one.begin(), one.end(), number) == 0);
+  data::ItemRandom first(1, 0, 0);
+  CHECK(first.next(1u << 31) != below(philox(1, 0, 0).word[0], 1u << 31));
+}

@@ -112,3 +112,16 @@ DEVICE_TEST_CASE("Other shapes are refused with what they would have to be") {
           unsqueeze(reshape(x, {1, 1, 1, 1, 1, 1, 2, 3}), 0);
         }) == "unsqueeze: shape (1, 1, 1, 1, 1, 1, 2, 3) has 8 dimensions, the most there are");
 }
+
+DEVICE_TEST_CASE("A constant that is a leaf gets its gradient through broadcast_to") {
+  Tensor<D> x = full<D>({1}, 2);
+  x.requires_grad(true);
+  sum(broadcast_to(x, {3})).backward();
+  CHECK(list(x.grad()) == List{3});
+}
+
+DEVICE_TEST_CASE("No size can be worked out beside a size of 0") {
+  CHECK(refusal([] {
+          reshape(zeros<D>({0, 3}), {0, -1});
+        }) == "reshape: shape (0, 3) of 0 elements does not fit (0, -1), whose other sizes make 0");
+}
