@@ -48,7 +48,7 @@ constexpr std::size_t link_key(int function, int position, bool constant) {
 
 // The cheap functions of s, the operand at hand, by its place among the operands; ANY: it is one of
 // the first two, which may change places. Y and Z are the others. Sums and products, the functions
-// that meet constants most, have links that know which of their operands is one.
+// that meet constants most, have links that know when the other operand is one.
 #define NEEDLE_SUM_LINKS(ONE, ANY, C, Y) \
   ANY(Add, C, s[T] = s[T] + Y)           \
   ONE(Subtract, 0, C, s[T] = s[T] - Y)   \

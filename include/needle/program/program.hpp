@@ -60,7 +60,8 @@ struct Program {
   }
   /// Adds a step; returns the number of its result.
   int add_step(int function, int a, int b, int c) {
-    step[steps] = made(function, first_result + steps, a, b, c);
+    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
+    step[steps] = {byte(function), byte(first_result + steps), byte(a), byte(b), byte(c), 0, true};
     return first_result + steps++;
   }
   /// Makes a value an output, after those there are; an input or a constant by a step that copies.
@@ -76,11 +77,6 @@ struct Program {
   }
 
  private:
-  static Step made(int function, int result, int a, int b, int c) {
-    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
-    return {byte(function), byte(result), byte(a), byte(b), byte(c), 0, true};
-  }
-
   /// A number for each result. Inputs and constants have none.
   struct PerResult {
     std::uint8_t of[max_steps] = {};
@@ -96,20 +92,15 @@ struct Program {
       if (value >= first_result) ++of[value - first_result];
     }
   };
-  /// How often each result is read, as an operand or as an output.
-  PerResult count_uses() const {
-    PerResult uses;
+
+  /// Finds the steps that read what the one before gave.
+  void find_chains() {
+    PerResult uses;  // how often each is read, as an operand or as an output
     for (int i = 0; i < steps; ++i) {
       const int operands[] = {step[i].a, step[i].b, step[i].c};
       for (int k = 0; k < scalar::arities[step[i].function]; ++k) uses.increment(operands[k]);
     }
     for (int i = 0; i < outputs; ++i) uses.increment(output[i]);
-    return uses;
-  }
-
-  /// Finds the steps that read what the one before gave.
-  void find_chains() {
-    PerResult uses = count_uses();
     for (int i = 1; i < steps; ++i) {
       const int operands[] = {step[i].a, step[i].b, step[i].c}, before = step[i - 1].result;
       for (int k = scalar::arities[step[i].function]; k-- > 0;) {
