@@ -71,6 +71,7 @@ class Memory {
     } else {
       if (bytes > size - used_ - gap) return nullptr;
       used_ += (bytes + 2 * gap - 1) / gap * gap;
+      protect(PROT_READ | PROT_WRITE);  // what has just come into use
     }
     bytes_[block] = bytes;
     ASAN_UNPOISON_MEMORY_REGION(block, bytes);
@@ -90,7 +91,11 @@ class Memory {
     const auto* byte = static_cast<const std::byte*>(address);
     return std::less_equal<>()(begin_, byte) && std::less<>()(byte, begin_ + size);
   }
-  void protect(int rights) { mprotect(begin_, size, rights); }
+  /// Opens or closes what has been in use, in large pages; for all of the range, QEMU takes long.
+  void protect(int rights) {
+    constexpr std::size_t page = std::size_t{2} << 20;
+    mprotect(begin_, (std::min)(size, (used_ + page - 1) / page * page), rights);
+  }
   [[noreturn]] static void die(const char* why) {
     std::fprintf(stderr, "emulated GPU: %s\n", why);
     std::abort();
