@@ -23,14 +23,26 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Whether a text is a number, which is then read.
+template <class Number>
+bool read_number(const std::string& given, Number& number) {
+  const char* end = given.data() + given.size();
+  if constexpr (std::is_integral_v<Number>) {
+    const auto [rest, error] = std::from_chars(given.data(), end, number);
+    return error == std::errc() && rest == end;
+  } else {  // libc++ before 20 has from_chars for whole numbers only
+    char* rest = nullptr;
+    number = static_cast<Number>(std::strtod(given.c_str(), &rest));
+    return rest == end && !given.empty();
+  }
+}
+
 /// The number that a text is; anything else, or one outside of [low, high], is refused as the value
 /// of `what`.
 template <class Number>
 Number parse(const std::string& given, Number low, Number high, const std::string& what) {
   Number number{};
-  const char* end = given.data() + given.size();
-  const auto [rest, error] = std::from_chars(given.data(), end, number);
-  if (error != std::errc() || rest != end || !(number >= low && number <= high)) {
+  if (!read_number(given, number) || !(number >= low && number <= high)) {
     throw UsageError(needle::text(what, " ", given, ": expected a ",
                                   std::is_integral_v<Number> ? "whole number" : "number", " from ",
                                   low, " to ", high));

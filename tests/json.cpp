@@ -52,7 +52,7 @@ TEST_CASE("what is not JSON is refused at its offset") {
       {"1e", "byte 0: expected a number"},
       {"-", "byte 0: expected a number"},
       {"NaN", "byte 0: expected a value"},
-      {"1e999", "byte 0: the number does not fit double precision"},
+      {"1e999", "byte 5: the number does not fit double precision"},
       {"1 1", "byte 2: unexpected text after the end"},
       {"tru", "byte 0: expected a value"},
       {"nulL", "byte 0: expected a value"},

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -111,9 +113,12 @@ class Json {
         if (!value.boolean() && !reader.literal("false")) reader.refuse("expected a value");
         break;
       default:
-        if (!reader.at_number()) reader.refuse("expected a value");
+        if (std::string_view("-0123456789").find(reader.peek()) == std::string_view::npos) {
+          reader.refuse("expected a value");
+        }
         value.kind_ = Kind::number;
-        value.number_ = reader.number();
+        value.number_ = std::strtod(std::string(reader.number()).c_str(), nullptr);
+        if (std::isinf(value.number_)) reader.refuse("the number does not fit double precision");
     }
     return value;
   }

@@ -121,7 +121,7 @@ DEVICE_TEST_CASE(
     "In training dropout drops a share p and scales the rest, value and gradient alike") {
   manual_seed(3);
   Tensor<D> x = ones<D>({100, 100});
-  x = Tensor<D>(x.template values(), x.shape()).requires_grad(true);
+  x = Tensor<D>(x.values(), x.shape()).requires_grad(true);
   const Tensor<D> y = nn::Dropout{0.2}(x);
   int dropped = 0;
   for (const double value : list(y)) {

@@ -5,6 +5,15 @@
 // The standard library itself does not survive these, so it comes first.
 #if __has_include(<bits/stdc++.h>)
 #include <bits/stdc++.h>
+#else
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <thread>
 #endif
 #if defined(__x86_64__)
 #include <immintrin.h>

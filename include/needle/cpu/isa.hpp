@@ -77,13 +77,20 @@ struct VectorOf<64> {
 };
 
 // The square roots of a vector, by the instruction of each instruction set; rounded as is set.
+// Clang has one builtin for all of them since 16, and those of single instructions until 21.
 #if NEEDLE_X86
+#if defined(__clang__) && __has_builtin(__builtin_elementwise_sqrt)
+#define NEEDLE_SQRT_BASELINE(x) __builtin_elementwise_sqrt(x)
+#define NEEDLE_SQRT_AVX2(x) __builtin_elementwise_sqrt(x)
+#define NEEDLE_SQRT_AVX512(x) __builtin_elementwise_sqrt(x)
+#else
 #define NEEDLE_SQRT_BASELINE(x) __builtin_ia32_sqrtps(x)
 #define NEEDLE_SQRT_AVX2(x) __builtin_ia32_sqrtps256(x)
 #if defined(__clang__)
 #define NEEDLE_SQRT_AVX512(x) __builtin_ia32_sqrtps512(x, 4)
 #else
 #define NEEDLE_SQRT_AVX512(x) __builtin_ia32_sqrtps512_mask(x, x, -1, 4)
+#endif
 #endif
 #endif
 

@@ -67,12 +67,9 @@ class JsonReader {
     return result;
   }
 
-  /// Whether the next value can only be a number.
-  bool at_number() { return peek() == '-' || is_digit(peek()); }
-
   /// Reads a number that is written as an integer and fits 64 bits with a sign.
   std::int64_t integer() {
-    const std::string_view digits = number_text();
+    const std::string_view digits = number();
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size()) {
@@ -82,15 +79,30 @@ class JsonReader {
     return value;
   }
 
-  /// Reads a number.
-  double number() {
-    const std::string_view digits = number_text();
-    double value = 0;
-    if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec != std::errc()) {
-      at_ -= digits.size();
-      refuse("the number does not fit double precision");
+  /// Reads a number and returns it as it is written: no leading zeros or plus, digits around the
+  /// point.
+  std::string_view number() {
+    peek();
+    const auto is = [&](std::size_t i, std::string_view set) {
+      return i < text_.size() && set.find(text_[i]) != set.npos;
+    };
+    std::size_t i = at_ + (is(at_, "-") ? 1 : 0);
+    const std::size_t whole = i;
+    i = skip_digits(i);
+    bool valid = i > whole && (text_[whole] != '0' || i == whole + 1);
+    if (valid && is(i, ".")) {
+      const std::size_t fraction = i + 1;
+      i = skip_digits(fraction);
+      valid = i > fraction;
     }
-    return value;
+    if (valid && is(i, "eE")) {
+      const std::size_t exponent = i + 1 + (is(i + 1, "+-") ? 1 : 0);
+      i = skip_digits(exponent);
+      valid = i > exponent;
+    }
+    if (!valid) refuse("expected a number");
+    const std::size_t begin = std::exchange(at_, i);
+    return text_.substr(begin, i - begin);
   }
 
   /// Reads one of `true`, `false` and `null` if it comes next.
@@ -141,31 +153,6 @@ class JsonReader {
   std::size_t skip_digits(std::size_t i) const {
     while (i < text_.size() && is_digit(text_[i])) ++i;
     return i;
-  }
-
-  /// The next number by the grammar: no leading zeros or plus, digits around the point.
-  std::string_view number_text() {
-    peek();
-    const auto is = [&](std::size_t i, std::string_view set) {
-      return i < text_.size() && set.find(text_[i]) != set.npos;
-    };
-    std::size_t i = at_ + (is(at_, "-") ? 1 : 0);
-    const std::size_t whole = i;
-    i = skip_digits(i);
-    bool valid = i > whole && (text_[whole] != '0' || i == whole + 1);
-    if (valid && is(i, ".")) {
-      const std::size_t fraction = i + 1;
-      i = skip_digits(fraction);
-      valid = i > fraction;
-    }
-    if (valid && is(i, "eE")) {
-      const std::size_t exponent = i + 1 + (is(i + 1, "+-") ? 1 : 0);
-      i = skip_digits(exponent);
-      valid = i > exponent;
-    }
-    if (!valid) refuse("expected a number");
-    const std::size_t begin = std::exchange(at_, i);
-    return text_.substr(begin, i - begin);
   }
 
   /// Reads a backslash and what it stands for.
