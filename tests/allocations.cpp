@@ -7,10 +7,19 @@
 #include <new>
 
 static std::atomic<long> live = 0;
+static thread_local long others = -1;  // before the one that is refused
+static thread_local bool refused = false;
 
 long live_blocks() { return live.load(); }
 
+void refuse_allocation(long n) { others = n, refused = false; }
+bool allocation_refused() { return refused; }
+
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  if (others >= 0 && others-- == 0) {
+    refused = true;
+    return nullptr;
+  }
   void* block = std::malloc(bytes ? bytes : 1);
   if (block) live.fetch_add(1, std::memory_order_relaxed);
   return block;

@@ -40,6 +40,13 @@ TEST_CASE("Copies of a callback call one object, which goes with the last of the
   CHECK(ended == 1);
 }
 
+TEST_CASE("A callback without a result takes what has one") {
+  int count = 0;
+  const Callback<void()> callback = [&] { return ++count; };
+  callback();
+  CHECK(count == 1);
+}
+
 TEST_CASE("Arguments arrive as they were given: references as references") {
   const Callback<void(int&, std::string)> append = [](int& to, std::string text) {
     to += static_cast<int>(text.size());

@@ -261,6 +261,17 @@ TEMPLATE_TEST_CASE("A step that runs out of memory, wherever it does, can be don
   }
 }
 
+DEVICE_TEST_CASE("What a temporary is asked for outlives it") {
+  const Tensor<D> x = {1, 2};
+  const Tensor<D>& y = (x + x).realize();
+  const Shape& shape = (x + x).shape();
+  const Tensor<D> z = ones<D>({2, 2});  // takes the memory that would be free
+  CHECK(list(y) == List{2, 4});
+  CHECK(shape == Shape{2});
+  CHECK(&x.realize() == &x);
+  CHECK(z.size() == 4);
+}
+
 TEST_CASE("Backward keeps what is held and drops the rest") {
   using D = counting::Device;
   const std::size_t start = memory_stats<D>().live;

@@ -91,6 +91,16 @@ DEVICE_TEST_CASE("The first of several extremes has the position") {
   check_op<D>([](auto a) { return argmin(a, 0); }, ids({5, 3}, 3));
 }
 
+DEVICE_TEST_CASE("Positions that int32 does not hold are refused before any is searched") {
+  const Tensor<D> x = broadcast_to(ones<D>({1}), {std::int64_t{1} << 31});
+  CHECK(refusal([&] { argmax(x, 0); }) ==
+        "argmax: axis 0 of shape (2147483648,) has positions beyond int32");
+  CHECK(refusal([&] {
+          argmin(reshape(x, {2, -1}));
+        }) == "argmin: axis 0 of shape (2147483648,) has positions beyond int32");
+  CHECK(argmax(x[{range(0, INT32_MAX)}], 0).shape() == Shape{});
+}
+
 DEVICE_TEST_CASE("NaN is the extreme wherever it stands, and the first one has the position") {
   for (const std::int64_t n : {3, 40, 700}) {
     for (const std::int64_t at : {std::int64_t{0}, n / 2, n - 1}) {

@@ -143,6 +143,17 @@ DEVICE_TEST_CASE("One index is taken in braces and without") {
   CHECK(list(x[std::size_t{1}]) == List{2, 3});
 }
 
+DEVICE_TEST_CASE("An index is an integer of any type, alone and among others") {
+  const Tensor<D> x = reshape(arange<D>(6), {3, 2});
+  const auto check = [&](auto i) {
+    CHECK(list(x[{i, all}]) == List{2, 3});
+    CHECK(list(x[{ellipsis, i}]) == List{1, 3, 5});
+    CHECK(list(put(x, {i, i}, 9)) == List{0, 1, 2, 9, 4, 5});
+  };
+  check(1), check(1u), check(1l), check(1ul), check(1ll), check(1ull);
+  check(short{1}), check(std::uint8_t{1});
+}
+
 DEVICE_TEST_CASE("Split cuts along the axis that was asked for, also the third") {
   check_op<D>([](auto x) { return split(x, 2, 2)[1]; }, numbers({2, 3, 4}));
   check_op<D>([](auto x) { return split(x, 2, 1)[1] * 2; }, numbers({2, 3, 4}));
@@ -203,6 +214,12 @@ DEVICE_TEST_CASE("Indices, parts and lists that do not fit are refused") {
   CHECK(refusal([&] {
           concat({ints<D>({1}), bytes<D>({1})});
         }) == "concat: dtypes int32 and uint8 differ; cast one of them");
+  const std::vector<Tensor<D>> wide(17, zeros<D>({0, std::int64_t{1} << 59}));
+  CHECK(refusal([&] { concat(wide, 1); }) ==
+        "concat: the sizes along axis 1 add up to more than 64 bits hold");
+  CHECK(refusal([&] {
+          split(x, {INT64_MAX, 3, INT64_MAX});
+        }) == "split: the sizes add up to more than 64 bits hold");
   CHECK(refusal([&] { concat(std::vector<Tensor<D>>{}); }) ==
         "concat: no tensors; it takes at least one");
   CHECK(refusal([&] {

@@ -51,8 +51,12 @@ class Cache {
     std::lock_guard lock(mutex_);
     stats_.live -= size;
     if (stats_.cached + size > stats_.peak) return D::system_release(block, size);
-    if (index >= lists_.size()) lists_.resize(index + 1);
-    lists_[index].push_back(block);
+    try {
+      if (index >= lists_.size()) lists_.resize(index + 1);
+      lists_[index].push_back(block);
+    } catch (const std::bad_alloc&) {  // no memory to remember it in: arrays are freed all the same
+      return D::system_release(block, size);
+    }
     stats_.cached += size;
   }
 

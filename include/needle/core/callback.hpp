@@ -48,7 +48,7 @@ class Callback<Result(Arguments...)> {
   struct Held final : Base {
     explicit Held(F function) : function(std::move(function)) {}
     Result call(Arguments... arguments) override {
-      return function(std::forward<Arguments>(arguments)...);
+      return static_cast<Result>(function(std::forward<Arguments>(arguments)...));
     }
     F function;
   };

@@ -10,6 +10,10 @@
 #error "needle needs C++20: pass -std=c++20, or link to the CMake target needle::needle"
 #endif
 
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#error "needle: sizes of tensors have 64 bits; build for a processor that addresses as many"
+#endif
+
 /// A function that is part of whatever loop calls it.
 #define NEEDLE_INLINE __attribute__((always_inline)) inline
 

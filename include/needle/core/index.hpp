@@ -1,6 +1,7 @@
 // What goes between the brackets of `x[{0, range(1, 5), all}]`.
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "needle/core/shape.hpp"
@@ -44,8 +45,8 @@ struct Index {
   range positions{std::nullopt, std::nullopt};
 
   /// What may stand between the brackets converts to an entry.
-  constexpr Index(std::int64_t at) : kind(position), at(at) {}
-  constexpr Index(int at) : kind(position), at(at) {}
+  template <std::integral At>
+  constexpr Index(At at) : kind(position), at(static_cast<std::int64_t>(at)) {}
   constexpr Index(const range& positions) : kind(run), positions(positions) {}
   constexpr Index(All (*)()) : kind(run) {}
   constexpr Index(Ellipsis) : kind(fill) {}

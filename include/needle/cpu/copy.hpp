@@ -83,11 +83,7 @@ void copy(const Array<Cpu>& from, Array<Cpu>& to) {
   }
   const Array<Cpu> both[] = {to, from};
   const Loop loop = loop_over<Cpu>(to.shape, std::span<const Array<Cpu>>(both));
-  switch (item_bytes(to.dtype)) {  // four bytes are four bytes
-    case 1: return cpu::copy_elements(to.data<std::uint8_t>(), from.data<std::uint8_t>(), loop);
-    case 2: return cpu::copy_elements(to.data<Float16>(), from.data<Float16>(), loop);
-    default: return cpu::copy_elements(to.data<std::int32_t>(), from.data<std::int32_t>(), loop);
-  }
+  cpu::with_bits(to, from, [&](auto* y, const auto* x) { cpu::copy_elements(y, x, loop); });
 }
 
 }  // namespace needle

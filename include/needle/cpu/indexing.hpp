@@ -117,18 +117,13 @@ void arg_extreme(const Array<Cpu>& x, int axis, bool largest, Array<Cpu>& out) {
 NEEDLE_ON_DEMAND
 void gather(const Array<Cpu>& x, const Array<Cpu>& index, int axis, Array<Cpu>& out) {
   const GatherLoop loop(x, index, axis, out);
-  const auto move = [&]<class T>(T* to, const T* from) {
+  cpu::with_bits(out, x, [&](auto* to, const auto* from) {
     cpu::for_each_chunk(loop.rows(), 2 * loop.length, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         cpu::load(to + row * loop.length, from + loop.row(row).x, loop.x_stride, loop.length);
       }
     });
-  };
-  switch (item_bytes(x.dtype)) {  // four bytes are four bytes
-    case 1: return move(out.data<std::uint8_t>(), x.data<std::uint8_t>());
-    case 2: return move(out.data<Float16>(), x.data<Float16>());
-    default: return move(out.data<std::int32_t>(), x.data<std::int32_t>());
-  }
+  });
 }
 
 /// out[..., index[..., i, ...], ...] += source[..., i, ...], in the order of the source.

@@ -109,6 +109,26 @@ void load(To* to, const From* from, std::int64_t stride, std::int64_t n) {
   }
 }
 
+/// The bits of an element of whatever type, to be moved as they are.
+template <class T>
+struct __attribute__((may_alias)) Bits {
+  T bits;
+};
+
+/// Calls `body(to, from)` with the first elements of two arrays of one dtype, as their bits.
+template <class Body>
+void with_bits(const Array<Cpu>& to, const Array<Cpu>& from, Body body) {
+  const auto call = [&]<class T>(T) {
+    body(static_cast<T*>(to.storage->data) + to.offset,
+         static_cast<const T*>(from.storage->data) + from.offset);
+  };
+  switch (item_bytes(to.dtype)) {
+    case 1: return call(std::uint8_t{});
+    case 2: return call(Bits<std::uint16_t>{});
+    default: return call(Bits<std::uint32_t>{});
+  }
+}
+
 /// to[i] = from[i] for i < n, of ones and zeros. Instructions that narrow with saturation make the
 /// bits of 1.0f the byte 127, which takes half the time of a conversion.
 inline void store_truths(std::uint8_t* to, const float* from, std::int64_t n) {

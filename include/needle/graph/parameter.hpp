@@ -41,13 +41,7 @@ struct Cell : Counted {
   bool frozen() const { return !value.requires_grad(); }
 
   /// A new leaf; gradients go on being added up where they were.
-  void set(Array<D> array, bool trained) {
-    if (value.defined() && value.node().grad) gradient = value.node().grad;
-    value = Tensor<D>(std::move(array));
-    if (!trained) return;
-    value.requires_grad(true);
-    if (gradient) value.node().grad = gradient;
-  }
+  void set(Array<D> array, bool trained) { value = leaf(std::move(array), trained); }
 
   /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of
   /// it otherwise, so the past does not change.
@@ -56,9 +50,21 @@ struct Cell : Counted {
     const Array<D> old = value.data();
     const bool alone = value.expression().owners() == 1 && old.storage.owners() == 2;  // and `old`
     Array<D> array = alone ? old : Array<D>(old.shape, old.dtype);
-    if (!alone) copy(old, array);
+    if (alone) return write(array);
+    copy(old, array);
+    Tensor<D> next = leaf(array, value.requires_grad());  // if this fails, nothing is written
     write(array);
-    if (!alone) set(std::move(array), value.requires_grad());
+    value = std::move(next);
+  }
+
+ private:
+  Tensor<D> leaf(Array<D> array, bool trained) {
+    if (value.defined() && value.node().grad) gradient = value.node().grad;
+    Tensor<D> result(std::move(array));
+    if (!trained) return result;
+    result.requires_grad(true);
+    if (gradient) result.node().grad = gradient;
+    return result;
   }
 };
 /// Deletes a cell that has lost its last owner.

@@ -36,22 +36,24 @@ void evaluate_later(const Tensor<D>& value) {
 template <Device D>
 bool exceeds_pending_limits(Expression<D>& node) {
   if (node.pending_depth > settings.max_pending_depth) return true;
-  std::vector<Expression<D>*> seen{&node}, leaves;
-  node.slot = 0;
+  struct Marked : std::vector<Expression<D>*> {
+    ~Marked() {
+      for (Expression<D>* each : *this) each->slot = -1;
+    }
+    void add(Expression<D>* node) { this->push_back(node), node->slot = 0; }
+  } seen;
+  std::vector<Expression<D>*> leaves;
+  seen.add(&node);
   std::int64_t bytes = 0;
   for (std::size_t i = 0; i < seen.size(); ++i) {
     for (const auto& input : seen[i]->inputs()) {
       if (!input->evaluated()) {
-        if (input->kind() == Kind::constant) continue;
-        if (input->slot >= 0) continue;
-        input->slot = 0;
-        seen.push_back(input.get());
+        if (input->kind() != Kind::constant && input->slot < 0) seen.add(input.get());
       } else if (!input->tracked) {
         leaves.push_back(input.get());
       }
     }
   }
-  for (Expression<D>* each : seen) each->slot = -1;
   std::sort(leaves.begin(), leaves.end());
   leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
   for (Expression<D>* leaf : leaves) {

@@ -74,8 +74,8 @@ class Schedule {
              " was dropped when backward consumed its graph; "
              "hold the tensor before, or pass Graph::keep to backward");
       }
-      node->slot = count();
       nodes_.push_back(node);
+      node->slot = count() - 1;
       stack.push_back(node);
     };
     try {
@@ -87,13 +87,13 @@ class Schedule {
           for (const auto& input : node->inputs()) visit_node(input.get());
         }
       }
+      plans_.resize(nodes_.size());
     } catch (...) {
       for (Expression<D>* node : nodes_) node->slot = -1;
       throw;
     }
     sort_by_id(nodes_);
     for (int i = 0; i < count(); ++i) nodes_[i]->slot = i;
-    plans_.resize(nodes_.size());
   }
 
   void count_owners(std::span<Expression<D>* const> roots, bool consuming) {

@@ -133,8 +133,9 @@ class Tape final : public AnyTape {
       if (!nodes_[i]->grad || !g.defined()) continue;
       Gradient<D>& gradient = *nodes_[i]->grad;
       const Tensor<D> sum = gradient.sum ? Tensor<D>(gradient.sum) + g : g;
-      before_.emplace_back(nodes_[i]->grad, std::exchange(gradient.sum, sum.expression()));
       roots_.push_back(&sum.node());
+      before_.emplace_back(nodes_[i]->grad, sum.expression());
+      std::swap(gradient.sum, before_.back().second);  // once it is known how to restore it
     }
     steps_.clear(), parts_.clear(), copies_.clear();
   }

@@ -74,7 +74,8 @@ class Tensor {
   explicit operator bool() const { return single("bool") != 0; }
 
   /// Its sizes, one a dimension.
-  const Shape& shape() const { return node().shape; }
+  const Shape& shape() const& { return node().shape; }
+  Shape shape() && { return node().shape; }
   /// The size of one dimension; negative axes count from the end.
   std::int64_t shape(int axis) const { return shape()[normal_axis(axis, ndim(), "shape")]; }
   /// How many dimensions it has.
@@ -93,9 +94,13 @@ class Tensor {
   }
 
   /// Evaluates it now, and returns it.
-  const Tensor& realize() const {
+  const Tensor& realize() const& {
     needle::realize(*this);
     return *this;
+  }
+  Tensor realize() && {
+    needle::realize(*this);
+    return std::move(*this);
   }
   /// The evaluated array; hold it while you use its memory.
   Array<D> data() const {

@@ -92,7 +92,7 @@ class FileWriter {
   }
 
   /// Appends the characters of a text.
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
 
  private:
   std::FILE* file_;

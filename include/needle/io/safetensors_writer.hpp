@@ -39,7 +39,8 @@ NEEDLE_ON_DEMAND
       result += c;
     }
   }
-  return result += '"';
+  result += '"';
+  return result;
 }
 
 /// The entries in the order of the file, largest elements first, and with their offsets.
@@ -107,7 +108,8 @@ std::string safetensors_header(std::vector<TensorEntry>& entries, const Metadata
          detail::max_header_bytes, " go");
   }
   std::string length;
-  for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(header.size() >> shift);
+  for (int shift = 0; shift < 64; shift += 8)
+    length += static_cast<char>(std::uint64_t{header.size()} >> shift);
   return length + header;
 }
 

@@ -15,7 +15,7 @@ struct Generator {
   /// Reserves numbers for a tensor of this size: whole blocks of four.
   RandomKey take(std::int64_t size) {
     const auto blocks = (static_cast<std::uint64_t>(size) + 3) / 4;
-    return {seed, stream, std::atomic_ref(offset).fetch_add(4 * blocks, std::memory_order_relaxed)};
+    return {seed, stream, __atomic_fetch_add(&offset, 4 * blocks, __ATOMIC_RELAXED)};
   }
 };
 

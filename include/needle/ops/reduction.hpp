@@ -142,6 +142,9 @@ Tensor<D> arg_extreme_of(const Tensor<D>& x, int axis, bool keepdims, bool large
                          std::string_view op) {
   const int at = normal_axis(axis, x.ndim(), op);
   reduced(x, at, false, op, true);
+  if (x.shape()[at] > (std::numeric_limits<std::int32_t>::max)()) {
+    fail(op, ": axis ", axis, " of shape ", x.shape(), " has positions beyond int32");
+  }
   const Tensor<D> position = apply(ops::ArgExtreme{at, largest}, x);
   return keepdims ? unsqueeze(position, at) : position;
 }

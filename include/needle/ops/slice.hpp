@@ -75,7 +75,9 @@ struct Concat {
       if (!(fits == result)) {
         fail("concat: shapes ", x[0], " and ", x[k], " differ in more than axis ", axis);
       }
-      result[axis] += x[k][axis];
+      if (__builtin_add_overflow(result[axis], x[k][axis], &result[axis])) {
+        fail("concat: the sizes along axis ", axis, " add up to more than 64 bits hold");
+      }
     }
     return checked(result, "concat");
   }
@@ -270,7 +272,9 @@ std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>
   std::int64_t start = 0;
   for (std::int64_t size : sizes) {
     if (size < 0) fail("split: a part of size ", size, "; it must be at least 0");
-    start += size;
+    if (__builtin_add_overflow(start, size, &start)) {
+      fail("split: the sizes add up to more than 64 bits hold");
+    }
   }
   if (start != x.shape()[at]) {
     fail("split: sizes add up to ", start, ", axis ", axis, " of shape ", x.shape(), " has ",

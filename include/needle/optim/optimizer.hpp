@@ -131,13 +131,14 @@ class Optimizer {
         program = detail::program_of<count>(rule_at(t));
         recorded = t;
       }
-      if (count > 0) begin(entry), entry.steps = t;
+      if (count > 0) begin(entry);
       entry.cell->update([&](Array<D>& value) {
         Array<D> inputs[2 + count] = {value, gradient.data()}, outputs[count + 1];
         std::copy_n(entry.running.begin(), count, inputs + 2);
         std::copy_n(entry.running.begin(), count, outputs);
         outputs[count] = value;
         execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+        entry.steps = t;
         if (!settings.check_nan) return;
         if (const double made = needle::detail::not_finite(value); made != 0) {
           fail(optimizer_, ": made ", made, " in a parameter of shape ", value.shape,
