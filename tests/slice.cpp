@@ -146,7 +146,7 @@ DEVICE_TEST_CASE("One index is taken in braces and without") {
 DEVICE_TEST_CASE("An index is an integer of any type, alone and among others") {
   const Tensor<D> x = reshape(arange<D>(6), {3, 2});
   const auto check = [&](auto i) {
-    CHECK(list(x[{i, all}]) == List{2, 3});
+    CHECK(list(x[{i, ellipsis}]) == List{2, 3});
     CHECK(list(x[{ellipsis, i}]) == List{1, 3, 5});
     CHECK(list(put(x, {i, i}, 9)) == List{0, 1, 2, 9, 4, 5});
   };

@@ -10,6 +10,10 @@
 #error "needle needs C++20: pass -std=c++20, or link to the CMake target needle::needle"
 #endif
 
+#if !defined(__cpp_exceptions)
+#error "needle: errors are exceptions; build without -fno-exceptions"
+#endif
+
 #if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
 #error "needle: sizes of tensors have 64 bits; build for a processor that addresses as many"
 #endif

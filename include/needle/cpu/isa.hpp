@@ -28,19 +28,39 @@ namespace needle::cpu {
 /// `baseline`.
 enum class Isa { baseline, avx2, avx512 };
 
+#if NEEDLE_X86
+/// The widest set that this processor and the operating system have, by the instruction CPUID
+/// (Intel, "Software Developer's Manual", volume 2A, and volume 1, section 13): not every
+/// toolchain fills in what __builtin_cpu_supports reads.
+inline Isa widest_isa() {
+  struct Registers {
+    unsigned a, b, c, d;
+  };
+  const auto cpuid = [](unsigned leaf) {
+    Registers r;
+    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(0));
+    return r;
+  };
+  const auto has = [](unsigned bits, auto... places) {
+    const unsigned wanted = ((1u << places) | ...);
+    return (bits & wanted) == wanted;
+  };
+  if (cpuid(0).a < 7 || !has(cpuid(1).c, 12, 27, 28)) return Isa::baseline;  // FMA OSXSAVE AVX
+  Registers saved;  // of which registers the operating system keeps a thread's values
+  __asm__ volatile("xgetbv" : "=a"(saved.a), "=d"(saved.d) : "c"(0));
+  const unsigned sets = cpuid(7).b;
+  if (!has(saved.a, 1, 2) || !has(sets, 5)) return Isa::baseline;  // XMM YMM; AVX2
+  // The masks and ZMM; AVX512 F, DQ, BW, VL.
+  return has(saved.a, 5, 6, 7) && has(sets, 16, 17, 30, 31) ? Isa::avx512 : Isa::avx2;
+}
+#endif
+
 /// The widest set this processor has; the environment variable NEEDLE_ISA=baseline|avx2|avx512
 /// lowers it.
 inline Isa isa() {
   static const Isa chosen = [] {
 #if NEEDLE_X86
-    Isa best = Isa::baseline;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-      best = Isa::avx2;
-      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
-        best = Isa::avx512;
-      }
-    }
+    const Isa best = widest_isa();
     const char* wish = detail::environment("NEEDLE_ISA");
     const std::string_view widest = wish ? wish : "avx512";
     if (widest == "baseline") return Isa::baseline;

@@ -132,13 +132,13 @@ namespace nn {
 /// A trained value: `*p` is its current leaf. Evaluated on construction; a copy has a value of its
 /// own. One of 16 bits stays so: an update is calculated in real numbers and rounded.
 template <Device D = DefaultDevice>
-class Parameter : public detail::Named<D> {
+class Parameter : public needle::detail::Named<D> {
  public:
   /// Without a value; what is asked of it is refused.
   Parameter() = default;
   /// Trains this value, of any shape and a float type; another dtype is refused.
   explicit Parameter(const Tensor<D>& value)
-      : detail::Named<D>(stop_gradient(checked_real(value)), true) {}
+      : needle::detail::Named<D>(stop_gradient(checked_real(value)), true) {}
 
   /// The gradient added up by `backward`; an absent tensor before.
   Tensor<D> grad() const { return (**this).grad(); }
@@ -167,12 +167,12 @@ class Parameter : public detail::Named<D> {
 
 /// A value that is saved but not trained, such as a running mean.
 template <Device D = DefaultDevice>
-class Buffer : public detail::Named<D> {
+class Buffer : public needle::detail::Named<D> {
  public:
   /// Without a value; what is asked of it is refused.
   Buffer() = default;
   /// Holds this value, of any shape and dtype.
-  explicit Buffer(const Tensor<D>& value) : detail::Named<D>(stop_gradient(value), false) {}
+  explicit Buffer(const Tensor<D>& value) : needle::detail::Named<D>(stop_gradient(value), false) {}
 
   /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward
   /// or a step included (at once if it is of another dtype, which is converted). A buffer never
@@ -181,7 +181,7 @@ class Buffer : public detail::Named<D> {
     this->check_shape(value, "buffer");
     if (value.dtype() == (**this).dtype()) {
       this->cell_->value = stop_gradient(value);
-      return detail::evaluate_later(this->cell_->value);
+      return needle::detail::evaluate_later(this->cell_->value);
     }
     this->cell_->set(converted(value.data(), (**this).dtype()), false);
   }
