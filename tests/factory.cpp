@@ -49,14 +49,10 @@ DEVICE_TEST_CASE("Sequences stop before their end, whatever the step") {
   CHECK(list(arange<D>(250, 255, 1, Dtype::uint8)) == List{250, 251, 252, 253, 254});
 }
 
-DEVICE_TEST_CASE("The unit matrix and one-hot rows") {
+DEVICE_TEST_CASE("The unit matrix") {
   CHECK(list(eye<D>(2)) == List{1, 0, 0, 1});
   CHECK(list(eye<D>(0)).empty());
   CHECK(refusal([] { eye<D>(-1); }) == "eye: -1 rows and columns; it takes 0 or more");
-  const Tensor<D> rows = one_hot(reshape(ints<D>({2, 0, 7, 1}), {2, 2}), 3);
-  CHECK(str(rows.shape()) == "(2, 2, 3)");
-  CHECK(rows.dtype() == real<D>);
-  CHECK(list(rows) == List{0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0});
 }
 
 DEVICE_TEST_CASE("Numbers of any type, given as they are") {
@@ -124,7 +120,6 @@ DEVICE_TEST_CASE("What cannot be made is refused") {
         "zeros: shape (0, 1099511627776, 1099511627776) has more elements than memory has "
         "addresses");
   CHECK(refusal([] { full<D>({-1}, 3); }) == "full: shape (-1,) has a negative size");
-  CHECK(refusal([] { one_hot(ints<D>({0}), 0); }) == "one_hot: 0 classes; it takes at least one");
   const Dtype other = real<D> == Dtype::float32 ? Dtype::float64 : Dtype::float32;
   CHECK(refusal([&] { zeros<D>({3}, other); }) ==
         text("zeros: device ", D::name, " has no ", other, "; its real numbers are ", real<D>));
@@ -139,8 +134,6 @@ DEVICE_TEST_CASE("What cannot be made is refused") {
         "arange: 259 does not fit in uint8; it holds 0 to 255");
   CHECK(refusal([] { arange<D>(-1, 2, 1, Dtype::uint8); }) ==
         "arange: -1 does not fit in uint8; it holds 0 to 255");
-  CHECK(refusal([] { one_hot(ones<D>({2}), 3); }) ==
-        "one_hot: ids of " + str(real<D>) + "; they must be int32 or uint8");
   CHECK(refusal([] {
           Tensor<D>(std::vector<float>{1, 2, 3}, {2, 2});
         }) == "tensor: shape (2, 2) takes 4 values, 3 were given");

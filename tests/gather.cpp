@@ -125,3 +125,26 @@ DEVICE_TEST_CASE("Indices of another type or shape are refused") {
              }),
              Catch::Matchers::StartsWith("scatter_add: index (2,) does not fit (3, 1) "));
 }
+
+DEVICE_TEST_CASE(
+    "One-hot rows have a one at each id, which is refused where there is no such place") {
+  const Tensor<D> ids = reshape(ints<D>({2, 0, 2, 1}), {2, 2});
+  const Tensor<D> rows = one_hot(ids, 3);
+  CHECK(str(rows.shape()) == "(2, 2, 3)");
+  CHECK(rows.dtype() == real<D>);
+  CHECK(list(rows) == List{0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0});
+  CHECK(list(one_hot(transpose(ids), 3)) == List{0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0});
+  CHECK(list(one_hot(bytes<D>({1}), 2)) == List{0, 1});
+  CHECK(one_hot(ints<D>({}), 3).size() == 0);
+  CHECK(str(one_hot(ids[{0, 0}], 3).shape()) == "(3,)");
+
+  CHECK(refusal([&] { one_hot(ids, 2).realize(); }) == "one_hot: index 2 is outside of [0, 2)");
+  CHECK(refusal([&] { one_hot(ints<D>({-1}), 2).realize(); }) ==
+        "one_hot: index -1 is outside of [0, 2)");
+  CHECK(refusal([&] { one_hot(ids, 0); }) == "one_hot: 0 classes; it takes at least one");
+  CHECK(refusal([&] { one_hot(ones<D>({2}), 3); }) ==
+        "one_hot: an index of " + str(real<D>) + "; it must be int32 or uint8");
+  CHECK(refusal([&] {
+          one_hot(reshape(ids, {2, 2, 1, 1, 1, 1, 1, 1}), 3);
+        }) == "one_hot: ids (2, 2, 1, 1, 1, 1, 1, 1) have 8 dimensions; it takes at most 7");
+}

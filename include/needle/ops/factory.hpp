@@ -78,15 +78,6 @@ Tensor<D> eye(std::int64_t n) {
   return cast(reshape(at, {n, 1}) == at, real<D>);
 }
 
-/// ids as rows of zeros with a one at each id: (..., classes), real; a row of zeros for an id that
-/// is none of 0 to classes - 1. For an embedding use `index_select`, which needs no such matrix.
-template <Device D>
-Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
-  if (is_float(ids.dtype())) fail("one_hot: ids of ", ids.dtype(), "; they must be int32 or uint8");
-  if (classes < 1) fail("one_hot: ", classes, " classes; it takes at least one");
-  return cast(unsqueeze(ids, -1) == arange<D>(classes, Dtype::int32), real<D>);
-}
-
 namespace detail {
 template <Device D, Element T>
 Array<D> borrowed(const T* values, const Shape& shape, Callback<void()> at_end) {

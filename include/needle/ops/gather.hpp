@@ -31,13 +31,14 @@ namespace ops {
 struct ScatterAdd {
   int axis;
   Shape to;
+  std::string_view caller = "scatter_add";  // whom to name when an index is refused
   static constexpr unsigned reads = reads_input(1);
   static Dtype dtype(Dtype source, Dtype) { return source; }
   const Shape& shape(const Shape&, const Shape&) const { return to; }
   template <Device D>
   Array<D> compute(const Array<D>& source, const Array<D>& index) const {
     Array<D> out = zero_array<D>(to, source.dtype);
-    detail::run_named("scatter_add", [&] { scatter_add(source, index, axis, out); });
+    detail::run_named(caller, [&] { scatter_add(source, index, axis, out); });
     return out;
   }
   auto gradient(const auto& g, const auto&, const auto&, const auto& index) const {
@@ -95,6 +96,23 @@ Tensor<D> scatter_add(const Shape& shape, int axis, const Tensor<D>& index,
     fail("scatter_add: index ", index.shape(), " and source ", source.shape(), " differ in shape");
   }
   return apply(ops::ScatterAdd{at, shape}, to_real(source), detail::as_index(index, "scatter_add"));
+}
+
+/// ids, int32 or uint8, as rows of zeros with a one at each id: (..., classes), real; an id outside
+/// of [0, classes) is refused when the rows are calculated. For an embedding use `index_select`,
+/// which needs no such matrix.
+template <Device D>
+Tensor<D> one_hot(const Tensor<D>& ids, std::int64_t classes) {
+  if (classes < 1) fail("one_hot: ", classes, " classes; it takes at least one");
+  if (ids.ndim() == max_dims) {
+    fail("one_hot: ids ", ids.shape(), " have ", ids.ndim(), " dimensions; it takes at most ",
+         max_dims - 1);
+  }
+  const Tensor<D> index = unsqueeze(detail::as_index(ids, "one_hot"), -1);
+  Shape shape = index.shape();
+  shape[ids.ndim()] = classes;
+  return apply(ops::ScatterAdd{ids.ndim(), checked(shape, "one_hot"), "one_hot"},
+               constant<D>(1, index.shape()), index);
 }
 
 /// Like `gather`, with an index of as many axes as x that broadcasts against it on the others
