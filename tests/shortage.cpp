@@ -7,7 +7,7 @@
 #include "allocations.hpp"
 #include "check.hpp"
 #include "needle/nn/linear.hpp"
-#include "needle/ops/loss.hpp"
+#include "needle/ops/slice.hpp"
 #include "needle/optim/adam.hpp"
 
 using namespace needle;
@@ -118,21 +118,46 @@ DEVICE_TEST_CASE("Without memory for an object of it, an optimizer's step is mad
     nn::Parameter<D> w{ones<D>({3})};
     optim::Adam<D> adam{{w.cell()}, {.lr = 0.1}};
     Tensor<D> old = *w;  // so that the step has to make another leaf
-    State() { sum(square(old)).backward(); }
-  };
-  const auto twice = [](State& s) {
-    sum(square(*s.w)).backward();
-    s.adam.step();
-    return list(*s.w);
+    State() { sum(square(*w)).backward(); }
+    List after_another_step() {
+      sum(square(*w)).backward();
+      adam.step();
+      return list(*w);
+    }
   };
   State whole;
   whole.adam.step();
-  const List expected = twice(whole);
+  const List expected = whole.after_another_step();
   const int count = without_each([] { return State(); }, [](State& s) { s.adam.step(); },
                                  [&](State& s) {
-                                   if (twice(s) != expected) fail("another value");
+                                   if (s.after_another_step() != expected) fail("another value");
                                  });
   CHECK(count > 3);
+}
+
+DEVICE_TEST_CASE("Without memory for an object of it, a leaf can be marked and memory borrowed") {
+  const std::vector<typename D::Real> numbers{1, 2};
+  struct State {
+    Tensor<D> x{1, 2}, y = {};
+    int ended = 0;
+  };
+  const auto make = [] { return State(); };
+  const int objects = without_each(
+      make, [](State& s) { s.x.requires_grad(true); },
+      [](State& s) {
+        sum(s.x).backward();
+        expect(s.x.grad(), {1, 1});
+      });
+  CHECK(objects > 0);
+  const int borrowed = without_each(
+      make, [&](State& s) { s.y = borrow<D>(numbers.data(), {2}, [&s] { ++s.ended; }); },
+      [](State& s) {
+        if (s.ended != 0) fail("ended ", s.ended, " times");
+        expect(s.y, {1, 2});
+        s.y = Tensor<D>();
+        if (s.ended != 1) fail("ended ", s.ended, " times at last");
+      });
+  CHECK(borrowed > 1);
 }
 
 DEVICE_TEST_CASE("Memory that nothing can remember as free goes back to the system") {

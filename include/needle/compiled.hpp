@@ -44,7 +44,6 @@ namespace detail {
 NEEDLE_INSTANCE Tensor<Cpu> finish(Expression<Cpu>*);
 NEEDLE_INSTANCE bool exceeds_pending_limits(Expression<Cpu>&);
 NEEDLE_INSTANCE void evaluate(std::span<Expression<Cpu>* const>, bool);
-NEEDLE_INSTANCE void evaluate_later(const Tensor<Cpu>&);
 NEEDLE_INSTANCE Array<Cpu> array_of(const Expression<Cpu>&);
 NEEDLE_INSTANCE Array<Cpu> own_array(const Tensor<Cpu>&);
 }  // namespace detail

@@ -13,7 +13,7 @@ struct Storage : Counted, Pooled {
   /// A new block of this many bytes, not set; throws `Error` when there is no memory.
   explicit Storage(std::size_t bytes) : bytes(bytes), data(D::allocate(bytes)) {}
   /// Memory of somebody else, for as long as there are owners of this.
-  Storage(void* borrowed, std::size_t bytes, Callback<void()> at_end)
+  Storage(void* borrowed, std::size_t bytes, Callback<void()> at_end = {})
       : bytes(bytes), data(borrowed), owned(false), at_end(std::move(at_end)) {}
   Storage(const Storage&) = delete;
   ~Storage() {

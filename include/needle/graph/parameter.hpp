@@ -20,59 +20,6 @@ Array<D> own_array(const Tensor<D>& x) {
 
 }  // namespace detail
 
-/// What a parameter or a buffer, and those that are tied to it, hold: the current value.
-template <Device D>
-struct Cell : Counted {
-  /// The current leaf, or an assignment that waits.
-  Tensor<D> value;
-  /// Where the gradients of its leaves are added up, kept while it is frozen.
-  Ref<Gradient<D>> gradient;
-
-  /// The sizes of the value.
-  const Shape& shape() const { return value.shape(); }
-  /// The gradient added up by `backward`; an absent tensor before.
-  Tensor<D> grad() const { return value.grad(); }
-  /// Forgets the gradient.
-  void zero_grad() const {
-    if (gradient) gradient->sum.reset();
-    value.zero_grad();
-  }
-  /// Whether it is left out of training: no gradient is tracked.
-  bool frozen() const { return !value.requires_grad(); }
-
-  /// A new leaf; gradients go on being added up where they were.
-  void set(Array<D> array, bool trained) { value = leaf(std::move(array), trained); }
-
-  /// Lets `write(array)` change the value: in the old buffer if nobody else sees it, in a copy of
-  /// it otherwise, so the past does not change.
-  template <class F>
-  void update(F&& write) {
-    const Array<D> old = value.data();
-    const bool alone = value.expression().owners() == 1 && old.storage.owners() == 2;  // and `old`
-    Array<D> array = alone ? old : Array<D>(old.shape, old.dtype);
-    if (alone) return write(array);
-    copy(old, array);
-    Tensor<D> next = leaf(array, value.requires_grad());  // if this fails, nothing is written
-    write(array);
-    value = std::move(next);
-  }
-
- private:
-  Tensor<D> leaf(Array<D> array, bool trained) {
-    if (value.defined() && value.node().grad) gradient = value.node().grad;
-    Tensor<D> result(std::move(array));
-    if (!trained) return result;
-    result.requires_grad(true);
-    if (gradient) result.node().grad = gradient;
-    return result;
-  }
-};
-/// Deletes a cell that has lost its last owner.
-template <Device D>
-void destroy(Cell<D>* cell) {
-  delete cell;
-}
-
 namespace detail {
 
 /// A name for a leaf; copies of it copy the value (which is shared until one of them is updated).
@@ -176,12 +123,12 @@ class Buffer : public needle::detail::Named<D> {
 
   /// Gives it a new value, which is calculated with the next evaluation on this thread, a backward
   /// or a step included (at once if it is of another dtype, which is converted). A buffer never
-  /// holds a graph.
+  /// holds a graph: where the value cannot be calculated, the evaluation fails, and the buffer has
+  /// its old value again.
   void assign(const Tensor<D>& value) const {
     this->check_shape(value, "buffer");
     if (value.dtype() == (**this).dtype()) {
-      this->cell_->value = stop_gradient(value);
-      return needle::detail::evaluate_later(this->cell_->value);
+      return this->cell_->assign(stop_gradient(value));
     }
     this->cell_->set(converted(value.data(), (**this).dtype()), false);
   }

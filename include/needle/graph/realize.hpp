@@ -4,33 +4,11 @@
 
 #include <algorithm>
 
-#include "needle/core/per_thread.hpp"
-#include "needle/graph/schedule.hpp"
+#include "needle/graph/cell.hpp"
 
 namespace needle {
 
 namespace detail {
-
-/// Expressions that wait to be evaluated together with the next evaluation on this thread, or null;
-/// see `per_thread`.
-template <Device D>
-std::vector<Tensor<D>>* waiting_assignments() {
-  return per_thread<std::vector<Tensor<D>>>();
-}
-
-/// Lets an expression wait for the next evaluation on this thread. What was evaluated meanwhile, or
-/// nobody else holds, waits no longer.
-template <Device D>
-void evaluate_later(const Tensor<D>& value) {
-  std::vector<Tensor<D>>* waiting = waiting_assignments<D>();
-  if (!waiting || value.node().evaluated()) return;
-  if (waiting->size() % 64 == 63) {
-    std::erase_if(*waiting, [](const Tensor<D>& each) {
-      return each.node().evaluated() || each.expression().owners() == 1;
-    });
-  }
-  waiting->push_back(value);
-}
 
 /// Whether the limits of laziness are really passed; shared parts are counted once here.
 template <Device D>
@@ -66,22 +44,30 @@ bool exceeds_pending_limits(Expression<D>& node) {
 /// Evaluates nodes together with the assignments that wait.
 template <Device D>
 void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
-  std::vector<Tensor<D>>* waiting = waiting_assignments<D>();
-  if (!waiting || waiting->empty()) return Schedule<D>(roots, consuming).run();
-  const std::vector<Tensor<D>> assignments = std::move(*waiting);
-  waiting->clear();
+  Waiting<D>* here = Waiting<D>::here();
+  if (!here || here->cells.empty()) return Schedule<D>(roots, consuming).run();
   std::vector<Expression<D>*> all(roots.begin(), roots.end());
-  for (const Tensor<D>& value : assignments) all.push_back(&value.node());
-  Schedule<D>(all, consuming).run();
+  std::vector<Tensor<D>> assigned;
+  for (const auto& cell : here->cells) {
+    assigned.push_back(cell->value);
+    all.push_back(&cell->value.node());
+  }
+  const Waiting<D> waiting = std::move(*here);
+  try {
+    Schedule<D>(all, consuming).run();
+  } catch (...) {
+    for (const auto& cell : waiting.cells) cell->settle();
+    throw;
+  }
 }
 
 }  // namespace detail
 
 template <Device D, std::same_as<Tensor<D>>... More>
 void realize(const Tensor<D>& first, const More&... more) {
-  const std::vector<Tensor<D>>* waiting = detail::waiting_assignments<D>();
+  const detail::Waiting<D>* waiting = detail::Waiting<D>::here();
   if ((first.node().evaluated() && ... && more.node().evaluated()) &&
-      (!waiting || waiting->empty())) {
+      (!waiting || waiting->cells.empty())) {
     return;
   }
   Expression<D>* const roots[] = {&first.node(), &more.node()...};

@@ -23,8 +23,8 @@ class Tape final : public AnyTape {
   void visit(Expression<D>& node) {
     if (!node.tracked || holds(node)) return;
     if (node.walk >= 0) others_.emplace_back(&node, node.walk);
-    node.walk = static_cast<int>(nodes_.size());
     nodes_.push_back(&node);
+    node.walk = static_cast<int>(nodes_.size()) - 1;
   }
   /// Puts a node on the tape whose gradient is 1.
   void start(Expression<D>& root) {

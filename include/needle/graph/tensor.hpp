@@ -131,8 +131,8 @@ class Tensor {
     }
     if (required == node().tracked) return *this;  // and the gradient it has
     if (required) realize();
-    node().tracked = required;
     node().grad = required ? Ref(new Gradient<D>) : Ref<Gradient<D>>();
+    node().tracked = required;
     return *this;
   }
   /// The gradient that `backward` added up here, without history; an absent tensor before.

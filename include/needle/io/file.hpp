@@ -106,11 +106,12 @@ NEEDLE_ON_DEMAND
 std::string followed(const std::string& path) {
   struct stat status;
   if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
-  char* const target = ::realpath(path.c_str(), nullptr);
-  if (target == nullptr) fail_errno("cannot follow the link", path);
-  std::string result = target;
-  std::free(target);
-  return result;
+  const struct Target {
+    char* path;
+    ~Target() { std::free(path); }
+  } target{::realpath(path.c_str(), nullptr)};
+  if (target.path == nullptr) fail_errno("cannot follow the link", path);
+  return target.path;
 }
 
 /// A name in the folder of `path` for what is being written, as short for a long name as for any.

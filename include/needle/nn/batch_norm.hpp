@@ -52,11 +52,15 @@ struct BatchNorm1d {
     const Tensor<D> average = mean(x, others, true);
     const Tensor<D> centred = x - average;
     const Tensor<D> variance = mean(square(centred), others, true);
-    running_mean.assign(*running_mean * (1 - momentum) + reshape(average, {features}) * momentum);
-    running_var.assign(*running_var * (1 - momentum) +
-                       reshape(variance, {features}) * (momentum * count / (count - 1)));
+    const Tensor<D> new_mean =
+        *running_mean * (1 - momentum) + reshape(average, {features}) * momentum;
+    const Tensor<D> new_var = *running_var * (1 - momentum) +
+                              reshape(variance, {features}) * (momentum * count / (count - 1));
     const Tensor<D> scale = reshape(*weight, along) / sqrt(variance + eps);
-    return centred * scale + reshape(*bias, along);
+    const Tensor<D> y = centred * scale + reshape(*bias, along);
+    running_mean.assign(new_mean);  // after all that can be refused
+    running_var.assign(new_var);
+    return y;
   }
 };
 

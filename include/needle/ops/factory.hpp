@@ -80,30 +80,30 @@ Tensor<D> eye(std::int64_t n) {
 
 namespace detail {
 template <Device D, Element T>
-Array<D> borrowed(const T* values, const Shape& shape, Callback<void()> at_end) {
+Array<D> borrowed(const T* values, const Shape& shape) {
   const auto bytes = static_cast<std::size_t>(checked(shape, "borrow").size()) * sizeof(T);
   Array<D> array;
   static_cast<Layout&>(array) = compact_layout(shape);
   array.dtype = dtype_of<T>;
-  array.storage = Ref(new Storage<D>(const_cast<T*>(values), bytes, std::move(at_end)));
+  array.storage = Ref(new Storage<D>(const_cast<T*>(values), bytes));
   return array;
 }
 }  // namespace detail
 
 /// A tensor over memory that somebody else owns: `values`, row-major, on the host. It is never
 /// written, must outlive every tensor that sees it, and `at_end` (if any) is called when none does
-/// any more. A GPU sees a copy.
+/// any more, but not if this throws. A GPU sees a copy.
 template <Device D = DefaultDevice, Element T>
 Tensor<D> borrow(const T* values, const Shape& shape, Callback<void()> at_end = {}) {
   static_assert(!std::floating_point<T> || std::same_as<T, typename D::Real>,
                 "borrow: the device calculates in another floating-point type");
-  if constexpr (!host_memory<D>) {
-    Array<D> copied = upload<D>(values, checked(shape, "borrow"));
-    copied.storage->at_end = std::move(at_end);
-    return Tensor<D>(std::move(copied));
-  } else {
-    return Tensor<D>(detail::borrowed<D>(values, shape, std::move(at_end)));
-  }
+  const auto array = [&] {
+    if constexpr (host_memory<D>) return detail::borrowed<D>(values, shape);
+    else return upload<D>(values, checked(shape, "borrow"));
+  };
+  Tensor<D> x(array());
+  x.node().value.storage->at_end = std::move(at_end);
+  return x;
 }
 
 }  // namespace needle

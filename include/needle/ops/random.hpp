@@ -36,9 +36,11 @@ inline constexpr OpTraits random_traits{.kind = Kind::other,
 template <Device D>
 class RandomNode final : public Expression<D> {
  public:
-  RandomNode(const Distribution& distribution, const RandomKey& key, const Shape& shape,
+  RandomNode(const Distribution& distribution, Generator& generator, const Shape& shape,
              Dtype dtype)
-      : Expression<D>(random_traits, shape, dtype), distribution_(distribution), key_(key) {
+      : Expression<D>(random_traits, shape, dtype),
+        distribution_(distribution),
+        key_(generator.take(shape.size())) {
     this->pending_depth = 1;
   }
   Array<D> compute(std::span<const Array<D>>) const override {
@@ -55,8 +57,7 @@ class RandomNode final : public Expression<D> {
 template <Device D>
 Tensor<D> random_tensor(const Distribution& distribution, const Shape& shape, Dtype dtype,
                         Generator& generator, std::string_view op) {
-  const RandomKey key = generator.take(checked(shape, op).size());
-  return finish<D>(new RandomNode<D>(distribution, key, shape, dtype));
+  return finish<D>(new RandomNode<D>(distribution, generator, checked(shape, op), dtype));
 }
 }  // namespace detail
 

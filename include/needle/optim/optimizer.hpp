@@ -121,6 +121,11 @@ class Optimizer {
         gradients.push_back(&gradient.node());
     }
     needle::detail::evaluate<D>(gradients);
+    for (Entry& entry : entries_) {  // all memory before the first update, or without it none
+      if (!entry.cell->grad().defined()) continue;
+      if (count > 0) begin(entry);
+      entry.cell->own();
+    }
     Program program;
     std::int64_t recorded = -1;  // the t it is for
     for (Entry& entry : entries_) {
@@ -131,20 +136,18 @@ class Optimizer {
         program = detail::program_of<count>(rule_at(t));
         recorded = t;
       }
-      if (count > 0) begin(entry);
-      entry.cell->update([&](Array<D>& value) {
-        Array<D> inputs[2 + count] = {value, gradient.data()}, outputs[count + 1];
-        std::copy_n(entry.running.begin(), count, inputs + 2);
-        std::copy_n(entry.running.begin(), count, outputs);
-        outputs[count] = value;
-        execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
-        entry.steps = t;
-        if (!settings.check_nan) return;
-        if (const double made = needle::detail::not_finite(value); made != 0) {
-          fail(optimizer_, ": made ", made, " in a parameter of shape ", value.shape,
-               " (NEEDLE_CHECK_NAN)");
-        }
-      });
+      const Array<D> value = entry.cell->own();
+      Array<D> inputs[2 + count] = {value, gradient.data()}, outputs[count + 1];
+      std::copy_n(entry.running.begin(), count, inputs + 2);
+      std::copy_n(entry.running.begin(), count, outputs);
+      outputs[count] = value;
+      execute(program, std::span<const Array<D>>(inputs), std::span<Array<D>>(outputs));
+      entry.steps = t;
+      if (!settings.check_nan) continue;
+      if (const double made = needle::detail::not_finite(value); made != 0) {
+        fail(optimizer_, ": made ", made, " in a parameter of shape ", value.shape,
+             " (NEEDLE_CHECK_NAN)");
+      }
     }
   }
 
@@ -155,7 +158,7 @@ class Optimizer {
       const Entry& entry = entries_[i];
       const std::vector<std::int32_t> steps{static_cast<std::int32_t>(entry.steps)};
       state[text(i, ".step")] = Tensor<D>(steps, {});
-      for (std::size_t k = 0; k < entry.running.size(); ++k) {
+      for (std::size_t k = 0; entry.steps > 0 && k < entry.running.size(); ++k) {
         state[text(i, ".", names_[k])] = Tensor<D>(duplicate(entry.running[k]));
       }
     }
