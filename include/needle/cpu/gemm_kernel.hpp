@@ -71,7 +71,7 @@ struct GemmKernel {
     return {NAME##_of<Bytes, Vectors>(std::make_integer_sequence<int, (R + 1) * Vectors>{})...}; \
   }                                                                                              \
   template <int Bytes, int Vectors, int Tallest>                                                 \
-  __attribute__((visibility("hidden"))) inline constexpr auto NAME##_of_height =                                                       \
+  __attribute__((visibility("hidden"))) inline constexpr auto NAME##_of_height =                 \
       NAME##_table<Bytes, Vectors>(std::make_integer_sequence<int, Tallest>{});                  \
   template <int Bytes, int Vectors, int Tallest>                                                 \
   inline constexpr GemmTiles NAME##_set{Vectors * Bytes / 4, Tallest,                            \
