@@ -169,6 +169,15 @@ DEVICE_TEST_CASE("A failure inside of a queue of assignments leaves the other bu
   CHECK(list(*bad) == List{1});  // the failure came out once
 }
 
+DEVICE_TEST_CASE("An assignment to a buffer that is gone is not calculated") {
+  {
+    const nn::Buffer<D> buffer(Tensor<D>{1});
+    buffer.assign(apply(Fragile{}, *buffer + 1));
+  }
+  const Broken broken;
+  CHECK((Tensor<D>{1} * 3).item() == 3);
+}
+
 DEVICE_TEST_CASE("After a batch that cannot be calculated, batch norm learns from the next one") {
   nn::BatchNorm1d<D> norm{2};
   const Tensor<D> table{{1, 2}, {3, 4}, {5, 6}};

@@ -139,6 +139,13 @@ inline Strides row_major(const Shape& shape) {
   return strides;
 }
 
+/// The sum of two sizes along an axis; refused if 64 bits do not hold it.
+inline std::int64_t added_sizes(std::int64_t a, std::int64_t b, std::string_view op) {
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) fail(op, ": sizes add up to more than 64 bits hold");
+  return sum;
+}
+
 /// `axis` counted from the front; refuses what lies outside of [-ndim, ndim).
 inline int normal_axis(std::int64_t axis, int ndim, std::string_view op) {
   if (axis < -ndim || axis >= ndim) {

@@ -49,6 +49,7 @@ void evaluate(std::span<Expression<D>* const> roots, bool consuming = false) {
   std::vector<Expression<D>*> all(roots.begin(), roots.end());
   std::vector<Tensor<D>> assigned;
   for (const auto& cell : here->cells) {
+    if (cell.owners() == 1) continue;  // its module is gone
     assigned.push_back(cell->value);
     all.push_back(&cell->value.node());
   }

@@ -75,9 +75,7 @@ struct Concat {
       if (!(fits == result)) {
         fail("concat: shapes ", x[0], " and ", x[k], " differ in more than axis ", axis);
       }
-      if (__builtin_add_overflow(result[axis], x[k][axis], &result[axis])) {
-        fail("concat: the sizes along axis ", axis, " add up to more than 64 bits hold");
-      }
+      result[axis] = added_sizes(result[axis], x[k][axis], "concat");
     }
     return checked(result, "concat");
   }
@@ -272,9 +270,7 @@ std::vector<Tensor<D>> split(const Tensor<D>& x, const std::vector<std::int64_t>
   std::int64_t start = 0;
   for (std::int64_t size : sizes) {
     if (size < 0) fail("split: a part of size ", size, "; it must be at least 0");
-    if (__builtin_add_overflow(start, size, &start)) {
-      fail("split: the sizes add up to more than 64 bits hold");
-    }
+    start = added_sizes(start, size, "split");
   }
   if (start != x.shape()[at]) {
     fail("split: sizes add up to ", start, ", axis ", axis, " of shape ", x.shape(), " has ",
