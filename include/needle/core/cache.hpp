@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "needle/core/device.hpp"

@@ -2,6 +2,8 @@
 // size 1.
 #pragma once
 
+#include <limits>
+
 #include "needle/ops/cast.hpp"
 #include "needle/ops/comparison.hpp"
 #include "needle/ops/view.hpp"
